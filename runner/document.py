@@ -1,0 +1,425 @@
+"""YAML 1.2 text to plain values, and from any value back to its place in the file.
+
+Values are ordinary dicts, lists and scalars. A value is addressed by a pointer, the tuple of keys and indexes that
+leads to it; the document finds the span of a pointer, or of a part of a scalar, when a message needs it.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runner.diagnostics import Diagnostic, Label, Severity, error
+from runner.source import Position, Span, whole_file
+
+Pointer = tuple[str | int, ...]
+
+LARGEST_FILE = 1024 * 1024
+LARGEST_EXPANSION = 100_000
+DEEPEST_NESTING = 100
+
+# libyaml where the wheel has it (every published one does): seven times as fast, the same events.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
+_WORDS = {"": None, "null": None, "~": None, "true": True, "false": False}
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+class Node:
+    """One YAML node: where it starts and ends, and its children. Aliases share the node of their anchor."""
+
+    __slots__ = ("children", "end", "height", "keys", "size", "start", "style")
+
+    def __init__(self, start: Any, end: Any, style: str | None = None) -> None:
+        self.start = start
+        self.end = end
+        self.style = style
+        self.children: dict[str | int, Node] | None = None
+        self.keys: dict[str, Any] | None = None
+        self.size = 1
+        self.height = 0
+
+
+class Document:
+    """A parsed file: `path` as shown to people, its text, its value, and the places of its parts."""
+
+    __slots__ = ("_lines", "path", "root", "text", "value")
+
+    def __init__(self, path: str, text: str, value: Any, root: Node | None) -> None:
+        self.path = path
+        self.text = text
+        self.value = value
+        self.root = root
+        self._lines: list[str] | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the text, without their ends."""
+        if self._lines is None:
+            self._lines = _LINE_BREAK.split(self.text)
+        return self._lines
+
+    def span(self, pointer: Pointer, *, key: bool = False) -> Span:
+        """Find the place of a value, or of its key. A pointer that leads nowhere gives the nearest thing above it."""
+        node = self.root
+        for index, part in enumerate(pointer):
+            if node is None or node.children is None or part not in node.children:
+                break
+            if key and index == len(pointer) - 1 and node.keys is not None and isinstance(part, str):
+                event = node.keys[part]
+                return self._marks(event.start_mark, event.end_mark)
+            node = node.children[part]
+        if node is None:
+            return whole_file(self.path)
+        if node.keys:
+            first = next(iter(node.keys.values()))
+            return self._marks(first.start_mark, first.end_mark)
+        return self._marks(node.start, node.end)
+
+    def part(self, pointer: Pointer, start: int, end: int) -> Span:
+        """Find the place of the characters `start` to `end` of the value of a string, in whatever style it is written."""
+        node = self._find(pointer)
+        if node is None or node.children is not None:
+            return self.span(pointer)
+        places = list(self._solid(node))
+        value = self.get(pointer)
+        text = value if isinstance(value, str) else ""
+        first = sum(not char.isspace() for char in text[:start])
+        last = sum(not char.isspace() for char in text[:end])
+        if first >= len(places) or last <= first:
+            # Only white space, or nothing at all, is meant: the place after what stands before it.
+            at = places[min(first, len(places)) - 1] + 1 if places and first else node.start.index
+            return Span(self.path, self._position(at), self._position(at + 1))
+        return Span(
+            self.path, self._position(places[first]), self._position(places[min(last, len(places)) - 1] + 1)
+        )
+
+    def get(self, pointer: Pointer) -> Any:
+        """Give the value at a pointer; raises KeyError, IndexError or TypeError where there is none."""
+        value = self.value
+        for part in pointer:
+            value = value[part]
+        return value
+
+    def _find(self, pointer: Pointer) -> Node | None:
+        node = self.root
+        for part in pointer:
+            if node is None or node.children is None:
+                return None
+            node = node.children.get(part)
+        return node
+
+    def _solid(self, node: Node) -> Iterator[int]:
+        """Give the index in the text of each character of a scalar's value that is not white space.
+
+        Folding, indentation and chomping change white space only, so the solid characters of the text and of the
+        value correspond one to one, whatever the style.
+        """
+        text, at, end = self.text, node.start.index, node.end.index
+        if node.style in ("|", ">"):
+            at = _after_line(text, at)
+        elif node.style in ("'", '"'):
+            at, end = at + 1, end - 1
+        while at < end:
+            char = text[at]
+            if node.style == '"' and char == "\\":
+                length = {"x": 4, "u": 6, "U": 10}.get(text[at + 1], 2)
+                if text[at + 1] not in "\n\r \tntvrNLP_":
+                    yield at
+                at += length
+                continue
+            if node.style == "'" and char == "'":
+                yield at
+                at += 2
+                continue
+            if not char.isspace():
+                yield at
+            at += 1
+
+    def _position(self, index: int) -> Position:
+        before = self.text[:index]
+        breaks = [match.end() for match in _LINE_BREAK.finditer(before)]
+        return Position(len(breaks) + 1, index - (breaks[-1] if breaks else 0) + 1)
+
+    def _marks(self, start: Any, end: Any) -> Span:
+        if (
+            end.line > start.line and end.column == 0
+        ):  # a block scalar or plain text: it ends with its last line
+            return Span(self.path, _position_of(start), self._position(len(self.text[: end.index].rstrip())))
+        return Span(self.path, _position_of(start), _position_of(end))
+
+
+class _Abort(Exception):  # noqa: N818 - control flow inside this module
+    """Nothing more can be read from this file."""
+
+
+def read(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:
+    """Read a YAML file; a file that cannot be used gives None and the diagnostics that say why."""
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            return None, [
+                error(
+                    "file-too-large",
+                    f"the file has {size:,} bytes; at most {LARGEST_FILE:,} are read",
+                    whole_file(shown),
+                    help="split it into several workflows or connections",
+                )
+            ]
+        raw = path.read_bytes()
+    except OSError as problem:
+        reason = problem.strerror or "cannot be read"
+        return None, [error("unreadable-file", f"the file cannot be read: {reason}", whole_file(shown))]
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = raw.count(b"\n", 0, problem.start) + 1
+        column = problem.start - (raw.rfind(b"\n", 0, problem.start) + 1) + 1
+        place = Span(shown, Position(line, column), Position(line, column + 1))
+        message = f"not UTF-8 text: byte 0x{raw[problem.start]:02x} at offset {problem.start}"
+        return None, [error("not-text", message, place, help="save the file as UTF-8")]
+    return parse(text, shown)
+
+
+def parse(text: str, shown: str) -> tuple[Document | None, list[Diagnostic]]:
+    """Parse YAML text; see `read`."""
+    found: list[Diagnostic] = []
+    builder = _Builder(text, shown, found)
+    try:
+        value, root = builder.build()
+    except yaml.YAMLError as problem:
+        found.append(_syntax_error(problem, text, shown))
+        return None, found
+    except _Abort:
+        return None, found
+    if any(item.severity is Severity.ERROR for item in found):
+        return None, found
+    return Document(shown, text, value, root), found
+
+
+class _Builder:
+    """Builds values and nodes from the parser's events, without recursion."""
+
+    def __init__(self, text: str, shown: str, found: list[Diagnostic]) -> None:
+        self.text = text
+        self.shown = shown
+        self.found = found
+        self.anchors: dict[str, tuple[Any, Node] | None] = {}
+        self.result: tuple[Any, Node | None] = (None, None)
+        # Of each open collection: its value, its node, the pending key, its anchor.
+        self.stack: list[list[Any]] = []
+
+    def build(self) -> tuple[Any, Node | None]:
+        documents = 0
+        for event in yaml.parse(self.text, Loader=_Loader):
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                self._scalar(event)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                self._open(event, mapping=kind is yaml.MappingStartEvent)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._close(event)
+            elif kind is yaml.AliasEvent:
+                self._alias(event)
+            elif kind is yaml.DocumentStartEvent:
+                documents += 1
+                if documents > 1:
+                    self._stop(
+                        event, "unsupported-yaml", "a file holds one document", "split it at the '---' line"
+                    )
+        return self.result
+
+    def _scalar(self, event: Any) -> None:
+        if self.stack and self.stack[-1][2] is None and self.stack[-1][1].keys is not None:
+            self._key(event)
+            return
+        node = Node(event.start_mark, event.end_mark, event.style)
+        value: Any = event.value
+        if event.tag is not None:
+            if event.tag != "tag:yaml.org,2002:str":
+                self._report(
+                    event, "unsupported-yaml", "tags are not supported", "leave the tag out; quote text"
+                )
+        elif event.implicit[0] and not event.style:
+            value = plain_value(value)
+        if event.anchor:
+            self.anchors[event.anchor] = (value, node)
+        self._add(value, node)
+
+    def _key(self, event: Any) -> None:
+        frame = self.stack[-1]
+        key = event.value
+        if key in frame[1].keys:
+            first = frame[1].keys[key]
+            self.found.append(
+                Diagnostic(
+                    rule="duplicate-key",
+                    severity=Severity.ERROR,
+                    message=f"the key '{key}' stands here twice",
+                    primary=Label(self._span(event)),
+                    related=(Label(self._span(first), "first here"),),
+                    help="keep one of them",
+                )
+            )
+        elif key == "<<" and not event.style:
+            self._report(
+                event,
+                "unsupported-yaml",
+                "merge keys are not part of YAML 1.2",
+                "write the keys out, or alias whole values",
+            )
+        frame[1].keys.setdefault(key, event)
+        frame[2] = key
+
+    def _open(self, event: Any, *, mapping: bool) -> None:
+        if self.stack and self.stack[-1][2] is None and self.stack[-1][1].keys is not None:
+            start = event.start_mark.index
+            if self.text[max(start - 1, 0) : start + 2].count("{") >= 2:
+                self._stop(
+                    event,
+                    "yaml-syntax",
+                    "a template must be quoted in YAML",
+                    'put quotes around it: "{{ ... }}"',
+                )
+            self._stop(event, "unsupported-yaml", "a key must be text", "write a plain or quoted key")
+        if event.tag is not None and not event.implicit:
+            self._report(event, "unsupported-yaml", "tags are not supported", "leave the tag out")
+        if len(self.stack) >= DEEPEST_NESTING:
+            self._stop(
+                event, "yaml-nesting", f"nested deeper than {DEEPEST_NESTING} levels", "flatten the value"
+            )
+        node = Node(event.start_mark, event.end_mark)
+        node.children = {}
+        if mapping:
+            node.keys = {}
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        self.stack.append([{} if mapping else [], node, None, event.anchor])
+
+    def _close(self, event: Any) -> None:
+        value, node, _, anchor = self.stack.pop()
+        node.end = event.end_mark
+        if anchor:
+            self.anchors[anchor] = (value, node)
+        self._add(value, node)
+
+    def _alias(self, event: Any) -> None:
+        if self.stack and self.stack[-1][2] is None and self.stack[-1][1].keys is not None:
+            self._stop(event, "unsupported-yaml", "a key must be text", "write the key out")
+        if event.anchor not in self.anchors:
+            self._stop(
+                event, "yaml-syntax", f"no anchor '&{event.anchor}' before this alias", "define it above"
+            )
+        target = self.anchors[event.anchor]
+        if target is None:
+            self._stop(
+                event,
+                "alias-expansion",
+                f"the alias '*{event.anchor}' stands inside its own anchor",
+                "write the value out",
+            )
+            return
+        value, node = target
+        if len(self.stack) + node.height > DEEPEST_NESTING:
+            self._stop(
+                event,
+                "yaml-nesting",
+                f"aliases nest deeper than {DEEPEST_NESTING} levels",
+                "flatten the value",
+            )
+        self._add(value, node, alias=event)
+
+    def _add(self, value: Any, node: Node, alias: Any = None) -> None:
+        if not self.stack:
+            self.result = (value, node)
+            return
+        container, parent, key, _ = self.stack[-1]
+        parent.size += node.size
+        parent.height = max(parent.height, node.height + 1)
+        if parent.size > LARGEST_EXPANSION and alias is not None:
+            self._stop(
+                alias,
+                "alias-expansion",
+                f"aliases expand this file to more than {LARGEST_EXPANSION:,} values",
+                "repeat less, or generate the file",
+            )
+        if parent.keys is None:
+            parent.children[len(container)] = node
+            container.append(value)
+            return
+        if key not in container:
+            container[key] = value
+            parent.children[key] = node
+        self.stack[-1][2] = None
+
+    def _span(self, event: Any) -> Span:
+        return Span(self.shown, _position_of(event.start_mark), _position_of(event.end_mark))
+
+    def _report(self, event: Any, rule: str, message: str, remedy: str) -> None:
+        self.found.append(error(rule, message, self._span(event), help=remedy))
+
+    def _stop(self, event: Any, rule: str, message: str, remedy: str) -> None:
+        self._report(event, rule, message, remedy)
+        raise _Abort
+
+
+def plain_value(text: str) -> Any:
+    """Give an unquoted scalar its type: `true`, `false`, `null`, `~` and JSON numbers; everything else is text.
+
+    `no`, `on`, `1:30`, `012`, `0x1f` and `1_000` are text (YAML 1.2; the octal and hexadecimal forms of its core schema
+    are left out on purpose: in API work `012` is an identifier). Numbers that a double cannot hold stay text.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "-0123456789":
+        match = _NUMBER.match(text)
+        if match and len(text) <= 1000:
+            if match[2] is None and match[3] is None:
+                return int(text)
+            number = float(text)
+            if abs(number) != float("inf"):
+                return number
+    return text
+
+
+def _position_of(mark: Any) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
+
+
+def _after_line(text: str, at: int) -> int:
+    match = _LINE_BREAK.search(text, at)
+    return match.end() if match else len(text)
+
+
+def _syntax_error(problem: yaml.YAMLError, text: str, shown: str) -> Diagnostic:
+    mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
+    if mark is None:  # the reader refuses control characters before there is a mark
+        character = getattr(problem, "character", None)
+        at = getattr(problem, "position", 0)
+        before = text[:at] if isinstance(at, int) else ""
+        position = Position(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        name = f"U+{character:04X}" if isinstance(character, int) else "a control character"
+        place = Span(shown, position, Position(position.line, position.column + 1))
+        return error(
+            "yaml-syntax", f"the file holds {name}, which YAML does not allow", place, help="remove it"
+        )
+    lines = _LINE_BREAK.split(text)
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    place = Span(shown, _position_of(mark), Position(mark.line + 1, mark.column + 2))
+    message = str(getattr(problem, "problem", None) or "this is not YAML")
+    context = getattr(problem, "context", None)
+    remedy: str | None = f"{context}" if context else None
+    if line[mark.column : mark.column + 1] == "\t" or (
+        "\t" in line[: mark.column + 1] and not line[: mark.column].strip()
+    ):
+        message, remedy = "a tab cannot indent YAML", "use spaces"
+    elif re.search(r":\s*\{\{", line) or (": {%" in line):
+        message, remedy = "a template must be quoted in YAML", 'put quotes around it: "{{ ... }}"'
+    elif "mapping values are not allowed" in message:
+        remedy = "quote the text if it holds ': ', or check the indentation"
+    elif "found unexpected end of stream" in message:
+        remedy = f"{remedy or 'something'}: close the quote or the bracket"
+    return error("yaml-syntax", message, place, help=remedy)

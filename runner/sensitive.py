@@ -1,0 +1,199 @@
+"""Secrets in memory: values that do not print, renderings with two faces, and the search for what leaked."""
+
+import base64
+import html
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Never
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+SHORTEST_SEARCHED = 6
+"""Values under this many characters are not searched for: they would mask ordinary text (SPEC 7)."""
+
+
+class Secret:
+    """A secret value. It shows `***` in every form of printing and refuses to be pickled, copied or put into JSON.
+
+    `label` names where it came from (`secret/support/tickets#api_token`) and is safe to show.
+    """
+
+    __slots__ = ("__value", "label")
+
+    def __init__(self, value: str, label: str) -> None:
+        self.__value = value
+        self.label = label
+
+    def reveal(self) -> str:
+        """Give the value itself. Only the modules named in `tests/test_architecture.py` may call this."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.__value == other.__value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.label))
+
+    def __reduce__(self) -> Never:
+        msg = "a secret is never pickled or copied"
+        raise TypeError(msg)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Rendered:
+    """A rendered value with two faces: `wire` is sent, `shown` is recorded and has placeholders for secrets."""
+
+    wire: Any
+    shown: Any
+
+    def __repr__(self) -> str:
+        return f"Rendered({self.shown!r})"
+
+    def __str__(self) -> str:
+        return str(self.shown)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self.shown), spec)
+
+
+def placeholder(label: str) -> str:
+    """Give what stands for a secret in a record: the reference says which, never what."""
+    return f"‹secret {label}›"
+
+
+class Redactor:
+    """Removes known secret values, in every form they are commonly written in, from text and from JSON data.
+
+    One per process: every secret is added when it is read, before it can be used.
+    """
+
+    def __init__(self) -> None:
+        self._replacements: dict[str, str] = {}
+        self._ordered: tuple[str, ...] = ()
+        self._short: list[str] = []
+        self._watchers: list[Callable[[str], None]] = []
+
+    def add(self, value: str, label: str) -> None:
+        """Search for `value` from now on. A value that spans lines is also searched for line by line."""
+        if not value or value in self._replacements:
+            return
+        if len(value) < SHORTEST_SEARCHED:
+            if label not in self._short:
+                self._short.append(label)
+            return
+        for watcher in self._watchers:
+            watcher(value)
+        lines = [line.strip() for line in value.splitlines()]
+        parts = [value, value.strip(), *(line for line in lines if len(line) >= 8)]
+        for part in parts:
+            if len(part) >= SHORTEST_SEARCHED:
+                for form in written_forms(part):
+                    self._replacements.setdefault(form, MASK)
+        self._ordered = tuple(sorted(self._replacements, key=len, reverse=True))
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Call `watcher` with each value that is added from now on (the CI's own masking)."""
+        self._watchers.append(watcher)
+
+    @property
+    def short(self) -> tuple[str, ...]:
+        """Labels of the secrets that are too short to be searched for."""
+        return tuple(self._short)
+
+    def text(self, text: str) -> str:
+        """Give `text` with every known form of every known secret replaced by `***`."""
+        for form in self._ordered:
+            if form in text:
+                text = text.replace(form, MASK)
+        return text
+
+    def data(self, value: Any) -> Any:
+        """Clean JSON data: strings, keys, and numbers whose digits are a secret."""
+        if not self._ordered:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, int | float):
+            written = json.dumps(value)
+            return value if self.text(written) == written else MASK
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.data(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.data(item) for item in value]
+        return value
+
+    def found_in(self, value: Any) -> bool:
+        """Tell whether JSON data holds a known secret in any of its forms."""
+        if not self._ordered:
+            return False
+        if isinstance(value, str):
+            return any(form in value for form in self._ordered)
+        if isinstance(value, bool) or value is None:
+            return False
+        if isinstance(value, int | float):
+            return self.found_in(json.dumps(value))
+        if isinstance(value, Mapping):
+            return any(self.found_in(str(key)) or self.found_in(item) for key, item in value.items())
+        if isinstance(value, list | tuple):
+            return any(self.found_in(item) for item in value)
+        return False
+
+
+def written_forms(value: str) -> set[str]:
+    """List the forms in which a value commonly turns up: plain, escaped for URL, JSON, HTML and shell, hex, base64.
+
+    Forms shorter than `SHORTEST_SEARCHED` are left out. Base64 comes in both alphabets and at each of the three
+    alignments that a longer text around it can give.
+    """
+    raw = value.encode("utf-8", "surrogatepass")
+    forms = {value}
+    for safe in ("", "/", "/:@", "~()*!'"):
+        quoted = quote(raw, safe=safe)
+        forms |= {quoted, lower_escapes(quoted)}
+    plus = quote_plus(raw)
+    every_byte = "".join(f"%{byte:02X}" for byte in raw)
+    forms |= {plus, lower_escapes(plus), every_byte, every_byte.lower()}
+    for ascii_only in (True, False):
+        escaped = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        forms |= {escaped, escaped.replace("/", "\\/"), json.dumps(escaped)[1:-1]}
+    for once in (html.escape(value), html.escape(value, quote=False)):
+        forms |= {once, once.replace("&#x27;", "&#39;"), once.replace("&#x27;", "&apos;")}
+    forms |= {
+        shlex.quote(value),
+        value.replace("'", "'\\''"),
+        value.replace("'", "'\"'\"'"),
+        repr(value)[1:-1],
+    }
+    forms |= {raw.hex(), raw.hex().upper()}
+    forms |= set(base64_cores(raw))
+    return {form for form in forms if len(form) >= SHORTEST_SEARCHED}
+
+
+def lower_escapes(text: str) -> str:
+    """Write the percent-escapes of a URL in lower case."""
+    return re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), text)
+
+
+def base64_cores(raw: bytes) -> Iterable[str]:
+    """Give what `raw` leaves in a base64 text, whatever stands before and after it: one core for each alignment."""
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + raw).decode()
+        # Six bits a character: with one byte before, two characters also depend on it; with two bytes, three.
+        start = (0, 2, 3)[before]
+        end = len(encoded) - (0, 3, 2)[(before + len(raw)) % 3]
+        core = encoded[start:end]
+        yield core
+        yield core.replace("+", "-").replace("/", "_")

@@ -1,0 +1,501 @@
+"""Jinja, bounded: parsing with exact columns, compiling, rendering. The one module that imports jinja2.
+
+Jinja's nodes know lines only. Here the lexer's tokens carry character offsets in place of line numbers, so each node,
+and each syntax error, says exactly where it stands.
+"""
+
+import builtins
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
+from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.exceptions import UndefinedError as UndefinedError  # noqa: PLC0414 - for those who call `run`
+from jinja2.lexer import TokenStream
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from runner import filters
+from runner.reference import Reference
+
+MOST_STEPS = 1_000_000
+"""Loop rounds and calls of one rendering."""
+
+LONGEST_SECONDS = 10.0
+"""Wall time of one rendering."""
+
+LARGEST_PIECE = 10 * 1024 * 1024
+"""Characters or items that one operation may build."""
+
+
+class TemplateFault(Exception):  # noqa: N818 - a fault of the template, found when checking or when rendering
+    """What is wrong with a template: rule or nothing, message without values, place in its text, remedy."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        help: str | None = None,
+        rule: str = "template-syntax",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.start = start
+        self.end = end
+        self.help = help
+        self.rule = rule
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A template that has been read: its tree, its references, the faults that a check can know."""
+
+    tree: nodes.Template
+    exact: bool
+    references: tuple[Reference, ...]
+    faults: list[TemplateFault] = field(default_factory=list)
+
+
+class Missing(StrictUndefined):
+    """An undefined value: any use is an error, but `.more` of it is undefined too, so that `default` can catch it."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        return self
+
+
+class _Budget:
+    __slots__ = ("deadline", "steps")
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.deadline = time.monotonic() + LONGEST_SECONDS
+
+    def spend(self) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise TemplateFault(
+                f"the template takes more than {MOST_STEPS:,} steps", help="compute less in a template"
+            )
+        if self.steps % 64 == 0 and time.monotonic() > self.deadline:
+            raise TemplateFault(
+                f"the template takes longer than {LONGEST_SECONDS:.0f} s", help="compute less in a template"
+            )
+
+
+_budget: ContextVar[_Budget] = ContextVar("budget")
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox with data keys before methods, bounds on what an operation builds, and offsets for lines."""
+
+    intercepted_binops = frozenset({"*", "**", "+", "%"})
+
+    def __init__(self, finalize: Callable[[Any], Any]) -> None:
+        super().__init__(undefined=Missing, finalize=finalize, keep_trailing_newline=True)
+        self.filters.update(filters.FILTERS)
+        self.filters["default"] = self.filters["d"] = _default
+        self.filters["raw"] = Raw
+        self.filters["string"] = text_of
+        for name in ("center", "indent", "slice", "batch", "wordwrap", "replace", "format", "truncate"):
+            self.filters[name] = _bounded(self.filters[name])
+        self.filters[_STEPS] = _steps
+        for name in (
+            "xmlattr",
+            "pprint",
+            "random",
+            "urlize",
+            "safe",
+            "escape",
+            "e",
+            "forceescape",
+            "striptags",
+        ):
+            self.filters.pop(name, None)
+        del self.globals["lipsum"]
+        self.globals["null"] = None
+        self.globals[_CONCAT] = _concat
+
+    def _tokenize(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> TokenStream:
+        lexer = self.lexer
+        return TokenStream(lexer.wrap(_with_offsets(lexer, source, state), name, filename), name, filename)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Look a name up: the key of a mapping first (`body.items` is data), then a safe attribute."""
+        if isinstance(obj, Undefined):
+            return obj
+        if isinstance(obj, dict):
+            if attribute in obj:
+                return obj[attribute]
+            if attribute not in _DICT_METHODS:
+                return self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Look a key or an index up."""
+        if isinstance(obj, Undefined):
+            return obj
+        if isinstance(obj, dict):
+            try:
+                return obj[argument]
+            except (KeyError, TypeError):
+                return self.undefined(obj=obj, name=argument)
+        return super().getitem(obj, argument)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Allow methods of text, lists, mappings and times, never an attribute that starts with an underscore."""
+        return super().is_safe_attribute(obj, attr, value) and not attr.startswith("_")
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Refuse an operation that would build something huge."""
+        size = 0.0
+        if operator == "*":
+            size = _length(left) * _number(right) + _length(right) * _number(left)
+            if isinstance(left, int) and isinstance(right, int):
+                size = left.bit_length() + right.bit_length()
+        elif operator == "**" and isinstance(left, int) and isinstance(right, int):
+            size = left.bit_length() * abs(right)
+        elif operator == "+":
+            size = _length(left) + _length(right)
+        elif operator == "%" and isinstance(left, str):
+            size = max((int(width) for width in re.findall(r"\d{1,12}", left)), default=0)
+            size = LARGEST_PIECE + 1 if "*" in left else size
+        if size > LARGEST_PIECE:
+            raise TemplateFault(
+                "an operation in the template builds too much", help="build less in a template"
+            )
+        return super().call_binop(context, operator, left, right)
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063
+        """Call a method or macro, within the budget."""
+        _budget.get().spend()
+        _check_sizes(getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None), args, kwargs)
+        return super().call(__context, __obj, *args, **kwargs)
+
+
+class Raw(str):
+    """Text that a path takes as it is: the explicit choice `| raw`."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: Any) -> Self:
+        """Take any value as text."""
+        return super().__new__(cls, text_of(value))
+
+
+def text_of(value: Any) -> str:
+    """Write a value inside text: `true`, nothing for null, JSON for lists and mappings, ISO 8601 for times."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, Undefined):
+        return str(value)  # raises
+    if isinstance(value, datetime):
+        return filters.iso(value)
+    if isinstance(value, dict | list | tuple):
+        return filters.to_json(to_data(value))
+    if isinstance(value, int | float):
+        return repr(value)
+    return filters.to_json(to_data(value))
+
+
+def to_data(value: Any) -> Any:
+    """Give the result of an expression as JSON data; raises where it is none, or holds something undefined."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return str(value) if type(value) is not str else value
+    if isinstance(value, dict):
+        return {text_of(key): to_data(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_data(item) for item in value]
+    if isinstance(value, Undefined):
+        str(value)  # raises
+    if isinstance(value, datetime):
+        return filters.iso(value)
+    if isinstance(value, Iterator | range | set | frozenset) or type(value).__name__ in (
+        "dict_keys",
+        "dict_values",
+        "dict_items",
+    ):
+        return [to_data(item) for item in value]
+    name = getattr(value, "__name__", type(value).__name__)
+    raise TemplateFault(
+        f"the expression gives no data but the method or object '{name}'",
+        help=f"call it: {name}()" if callable(value) else "give text, a number, a list or a mapping",
+    )
+
+
+def parse(environment: Environment, text: str) -> Parsed:
+    """Read a template; raises TemplateFault for a syntax error."""
+    exact_text = text.rstrip("\n") if text.startswith("{{") else text
+    try:
+        tree = environment._parse(exact_text, None, None)  # noqa: SLF001 - parse() would rewrite the error
+    except TemplateSyntaxError as problem:
+        raise _syntax_fault(problem, exact_text) from None
+    body = tree.body
+    exact = (
+        text.startswith("{{")
+        and exact_text.endswith("}}")
+        and len(body) == 1
+        and isinstance(body[0], nodes.Output)
+        and len(body[0].nodes) == 1
+        and not isinstance(body[0].nodes[0], nodes.TemplateData)
+    )
+    if not exact and exact_text != text:
+        return parse_text(environment, text)
+    return _inspect(environment, tree, exact_text, exact=exact)
+
+
+def parse_text(environment: Environment, text: str) -> Parsed:
+    """Read a template that is text, whatever it looks like."""
+    try:
+        tree = environment._parse(text, None, None)  # noqa: SLF001
+    except TemplateSyntaxError as problem:
+        raise _syntax_fault(problem, text) from None
+    return _inspect(environment, tree, text, exact=False)
+
+
+def compile_tree(environment: Environment, tree: nodes.Template, *, exact: bool) -> Template:
+    """Compile a tree; an exact expression becomes the assignment of its value to `result`."""
+    if exact:
+        output = tree.body[0]
+        assert isinstance(output, nodes.Output)
+        tree = nodes.Template(
+            [nodes.Assign(nodes.Name("result", "store"), output.nodes[0], lineno=1)], lineno=1
+        )
+    tree = _Bounding().visit(tree)
+    tree.set_environment(environment)
+    code = environment.compile(tree)
+    return Template.from_code(environment, code, environment.globals)
+
+
+def hide_outputs(parsed: Parsed, hidden: dict[Reference, str]) -> nodes.Template | str:
+    """Give the tree with each `{{ }}` that holds a hidden reference replaced by its placeholder.
+
+    Where a hidden reference stands in a tag (`{% if %}`, `{% set %}`) what it decides cannot be told apart: then the
+    whole template is hidden and the placeholder itself is the answer.
+    """
+    for reference, label in hidden.items():
+        if not reference.visible:
+            return label
+    by_offset = {reference.start: label for reference, label in hidden.items()}
+
+    class Hide(_Transformer):
+        def visit_Output(self, node: nodes.Output) -> nodes.Output:  # noqa: N802
+            children: list[nodes.Expr] = []
+            for child in node.nodes:
+                names = [child] if isinstance(child, nodes.Name) else []
+                names += list(child.find_all(nodes.Name))
+                label = next((by_offset[name.lineno] for name in names if name.lineno in by_offset), None)
+                children.append(child if label is None else nodes.TemplateData(label, lineno=child.lineno))
+            return nodes.Output(children, lineno=node.lineno)
+
+    copied: nodes.Template = Hide().visit(parsed.tree)
+    return copied
+
+
+def run(template: Template, context: dict[str, Any], *, exact: bool, limit: int) -> Any:
+    """Render within bounds: data for an exact expression, else text of at most `limit` characters.
+
+    Raises TemplateFault, jinja2's UndefinedError (the caller knows the names), and nothing else.
+    """
+    token = _budget.set(_Budget())
+    try:
+        inner = template.new_context(context)
+        if exact:
+            for _ in template.root_render_func(inner):
+                pass
+            return to_data(inner.vars["result"])
+        pieces: list[str] = []
+        size = 0
+        for piece in template.root_render_func(inner):
+            size += len(piece)
+            if size > limit:
+                raise TemplateFault(
+                    f"the template gives more than {limit:,} characters",
+                    help="raise `limits.template_output` in the workflow, or give less",
+                )
+            pieces.append(piece)
+        return "".join(pieces)
+    except (TemplateFault, UndefinedError):
+        raise
+    except Exception as problem:
+        raise TemplateFault(_reason(problem), help=None) from None
+    finally:
+        _budget.reset(token)
+
+
+_STEPS = "_steps"
+_CONCAT = "_concat"
+_DICT_METHODS = frozenset({"items", "keys", "values", "get"})
+_KNOWN_GLOBALS = frozenset({"range", "dict", "namespace", "cycler", "joiner", "null"})
+_SAFE_TYPE_ERROR = re.compile(
+    r"(unsupported operand type|can only concatenate|can't multiply|bad operand|'[<>=!]+' not supported"
+    r"|.{0,60} takes |.{0,60}got an unexpected keyword|.{0,60}missing \d+ required|'\w+' object is not)"
+)
+
+
+class _Transformer:
+    """Rebuilds a tree from the bottom up without changing the original."""
+
+    def visit(self, node: Any) -> Any:
+        method = getattr(self, f"visit_{type(node).__name__}", None)
+        return method(node) if method else self.rebuild(node)
+
+    def rebuild(self, node: Any) -> Any:
+        values = []
+        for name in node.fields:
+            value = getattr(node, name)
+            if isinstance(value, nodes.Node):
+                value = self.visit(value)
+            elif isinstance(value, list):
+                value = [self.visit(item) if isinstance(item, nodes.Node) else item for item in value]
+            values.append(value)
+        return type(node)(*values, lineno=node.lineno) if values else type(node)(lineno=node.lineno)
+
+
+class _Bounding(_Transformer):
+    """Counts the rounds of loops and writes `~` through our own text."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802
+        built: nodes.For = self.rebuild(node)
+        built.iter = nodes.Filter(built.iter, _STEPS, [], [], None, None, lineno=node.lineno)
+        return built
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Call:  # noqa: N802
+        built: nodes.Concat = self.rebuild(node)
+        name = nodes.Name(_CONCAT, "load", lineno=node.lineno)
+        return nodes.Call(name, built.nodes, [], None, None, lineno=node.lineno)
+
+
+def _inspect(environment: Environment, tree: nodes.Template, text: str, *, exact: bool) -> Parsed:
+    from runner.template_references import find
+
+    references, faults = find(environment, tree, text, _KNOWN_GLOBALS)
+    return Parsed(tree, exact, references, faults)
+
+
+def _with_offsets(lexer: Any, source: str, state: str | None) -> Iterator[tuple[int, str, str]]:
+    """Give the lexer's tokens with offsets for line numbers. `{{-` strips white space that no token then covers."""
+    at = 0
+    try:
+        for _, kind, value in lexer.tokeniter(source, None, None, state):
+            while at < len(source) and not source.startswith(value, at):
+                at += 1
+            yield at, kind, value
+            at += len(value)
+    except TemplateSyntaxError as problem:
+        raise TemplateFault(_sentence(problem.message), start=at, end=at + 1) from None
+
+
+def _syntax_fault(problem: TemplateSyntaxError, text: str) -> TemplateFault:
+    start = min(problem.lineno, max(len(text) - 1, 0))
+    word = re.compile(r"\w+|.", re.DOTALL).match(text, start)
+    return TemplateFault(_sentence(problem.message), start=start, end=word.end() if word else start + 1)
+
+
+def _sentence(message: str | None) -> str:
+    text = (message or "not a template").rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _reason(problem: Exception) -> str:
+    """Say why an expression failed without showing a value: only messages known to hold none are passed on."""
+    if isinstance(problem, filters.FilterError):
+        return str(problem)
+    if isinstance(problem, ZeroDivisionError):
+        return "division by zero"
+    if isinstance(problem, SecurityError):
+        return "the template uses what templates may not: an attribute or call outside the sandbox"
+    if isinstance(problem, RecursionError):
+        return "the template calls itself too deeply"
+    if isinstance(problem, OverflowError):
+        return "a number or range in the template is too large"
+    if isinstance(problem, TypeError) and _SAFE_TYPE_ERROR.match(str(problem)):
+        return str(problem).replace("NoneType", "null")
+    if isinstance(problem, TemplateError):
+        return "the template cannot be rendered"
+    return f"the expression cannot be evaluated ({type(problem).__name__})"
+
+
+def _default(value: Any, default_value: Any = None, boolean: bool = False) -> Any:
+    """Give `default_value` (null unless given) for something undefined; with `boolean` also for something empty."""
+    if isinstance(value, Undefined) or (boolean and not value):
+        return default_value
+    return value
+
+
+def _steps(iterable: Any) -> Iterator[Any]:
+    if isinstance(iterable, Undefined):
+        str(iterable)  # raises
+    budget = _budget.get()
+    for item in iterable:
+        budget.spend()
+        yield item
+
+
+def _concat(*parts: Any) -> str:
+    texts = [text_of(part) for part in parts]
+    if sum(map(len, texts)) > LARGEST_PIECE:
+        raise TemplateFault("an operation in the template builds too much", help="build less in a template")
+    return "".join(texts)
+
+
+def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        _check_sizes(next((item for item in args if isinstance(item, str)), None), args, kwargs)
+        return function(*args, **kwargs)
+
+    for name in ("jinja_pass_arg",):  # how Jinja marks filters that take the environment
+        if builtins.hasattr(function, name):
+            setattr(bounded, name, builtins.getattr(function, name))
+    return bounded
+
+
+def _check_sizes(subject: Any, args: Iterable[Any], kwargs: dict[str, Any]) -> None:
+    """Refuse arguments that make a method or filter build something huge: widths, counts, replacements."""
+    values = [*args, *kwargs.values()]
+    size = max((value for value in values if isinstance(value, int)), default=0)
+    if isinstance(subject, str):
+        longest = max((len(value) for value in values if isinstance(value, str)), default=0)
+        size = max(size, (len(subject) + 1) * longest if len(values) > 1 else 0)
+        size = max(
+            [
+                size,
+                *(
+                    int(width)
+                    for width in re.findall(r"\d{6,12}", subject)
+                    if "{" in subject or "%" in subject
+                ),
+            ]
+        )
+    if size > LARGEST_PIECE and not any(isinstance(value, float) for value in values):
+        raise TemplateFault("an operation in the template builds too much", help="build less in a template")
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str | list | tuple) else 0
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

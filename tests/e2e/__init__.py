@@ -1,0 +1,1 @@
+"""The installed program and the demo as subprocesses."""
