@@ -79,6 +79,14 @@ class Document:
             return self._marks(first.start_mark, first.end_mark)
         return self._marks(node.start, node.end)
 
+    def locate(self, pointer: Pointer, key: bool) -> Span:
+        """Find the place of a value or of its key: `span` for callers that pass a function."""
+        return self.span(pointer, key=key)
+
+    def origin(self, pointer: Pointer) -> "tuple[Document, Pointer]":
+        """Say where a value is written: here. A connection that extends another has more than one home."""
+        return self, pointer
+
     def part(self, pointer: Pointer, start: int, end: int) -> Span:
         """Find the place of the characters `start` to `end` of the value of a string, in whatever style it is written."""
         node = self._find(pointer)

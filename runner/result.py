@@ -52,7 +52,12 @@ class ActionResult:
 
     def to_json(self) -> JsonObject:
         """Give the action as it stands in the JSON report."""
-        data: JsonObject = {"id": self.id, "section": self.section, "kind": self.kind, "status": self.status.value}
+        data: JsonObject = {
+            "id": self.id,
+            "section": self.section,
+            "kind": self.kind,
+            "status": self.status.value,
+        }
         for name in ("name", "connection", "reason"):
             if getattr(self, name):
                 data[name] = getattr(self, name)

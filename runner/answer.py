@@ -1,0 +1,246 @@
+"""A response as actions see it: status, headers, parsed body; and whether it is what was expected."""
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.model import Action, Connection, Expect
+from runner.perform import Headers
+
+if TYPE_CHECKING:
+    from runner.client import Answer
+    from runner.perform import Performance
+
+SHOWN_HEADERS = frozenset(
+    {"content-type", "content-length", "date", "retry-after", "x-request-id", "request-id", "x-correlation-id",
+     "etag", "server", "allow", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit",
+     "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
+)  # fmt: skip
+"""Response headers that are recorded (SPEC 7)."""
+
+_KEPT_FROM_TEMPLATES = frozenset({"set-cookie", "authorization", "proxy-authenticate", "www-authenticate"})
+LARGEST_RECORDED_BODY = 8 * 1024
+
+
+@dataclass(slots=True)
+class Response:
+    """A response: what templates call `response`. `fault` says that the body is not the JSON it claims to be."""
+
+    status: int
+    headers: Headers
+    body: Any
+    url: str
+    elapsed: float
+    text: str
+    fault: str | None = None
+
+    def context(self) -> dict[str, Any]:
+        """Give what templates see."""
+        return {
+            "status": self.status,
+            "headers": self.headers,
+            "body": self.body,
+            "url": self.url,
+            "elapsed": self.elapsed,
+            "pages": 1,
+        }
+
+    def for_actions(self) -> JsonObject:
+        """Give what later actions see as `actions.ID.response`: no header that is a credential."""
+        kept = {name: value for name, value in self.headers.items() if name not in _KEPT_FROM_TEMPLATES}
+        return {"status": self.status, "headers": kept}
+
+
+def read(answer: "Answer") -> Response:
+    """Parse a body by its content type."""
+    headers = Headers()
+    for name, value in answer.headers:
+        lower = name.lower()
+        headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
+    content_type, _, parameters = headers.get("content-type", "").partition(";")
+    content_type = content_type.strip().lower()
+    text = _decoded(answer.body, parameters)
+    body: Any = text or None
+    fault = None
+    if answer.body and (content_type.endswith(("/json", "+json"))):
+        try:
+            body = json.loads(answer.body, parse_constant=_no_constant)
+        except json.JSONDecodeError as problem:
+            fault = f"line {problem.lineno} column {problem.colno}: {problem.msg}"
+        except (ValueError, RecursionError) as problem:
+            fault = (
+                "it is nested too deeply"
+                if isinstance(problem, RecursionError)
+                else "it is not UTF-8 text, or holds NaN"
+            )
+    return Response(answer.status, headers, body, answer.url, answer.elapsed, text, fault)
+
+
+def status_expected(expect: Expect, status: int) -> bool:
+    """Tell whether a status is a success: the listed ones, or by default 2xx, and 3xx that were not followed."""
+    if expect.status is None:
+        return 200 <= status < 400
+    return str(status) in expect.status or f"{status // 100}xx" in expect.status
+
+
+def judge(
+    action: Action, connection: Connection | None, response: Response, performance: "Performance"
+) -> None:
+    """Raise FailureError where a response is not what the action or its connection expects."""
+    expect = action.expect
+    where = performance.session.workflow.document
+    if not status_expected(expect, response.status):
+        wanted = ", ".join(expect.status) if expect.status else "2xx"
+        said = _error_message(connection, response, performance)
+        raise FailureError(
+            Failure(
+                kind=FailureKind.UNEXPECTED_STATUS,
+                message=f"the server answered {named(response.status)}{said}",
+                help=f"expected {wanted}; {_STATUS_HELP.get(response.status, 'the report has the response')}",
+                span=where.span(
+                    (*action.pointer, "expect", "status") if expect.status else (*action.pointer, action.kind)
+                ),
+            )
+        )
+    if response.fault:
+        raise FailureError(
+            Failure(
+                kind=FailureKind.PROTOCOL,
+                message=f"the response says it is JSON and is not: {response.fault}",
+                help="the API is broken, or something between answered in its place; the report has the body",
+                span=where.span((*action.pointer, action.kind)),
+            )
+        )
+    if connection and connection.fail_when is not None:
+        failed = performance.render_for(connection.fail_when, response=response.context())
+        if _true(failed):
+            said = _error_message(connection, response, performance)
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.EXPECTATION,
+                    message=f"the server answered {response.status}, but it is an error{said}",
+                    help=f"`fail_when` of the connection '{connection.name}' is true",
+                    span=connection.fail_when.span,
+                )
+            )
+    _judge_headers(expect, response, performance)
+    _judge_body(action, expect, response, performance)
+
+
+def named(status: int) -> str:
+    """Write a status with its name."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+_STATUS_HELP = {
+    401: "the credentials are not accepted",
+    403: "the credentials are valid but may not do this, or are not accepted",
+    404: "the path is wrong, or the credentials may not see it",
+    407: "the proxy wants credentials",
+}
+
+
+def _judge_headers(expect: Expect, response: Response, performance: "Performance") -> None:
+    for name, wanted in expect.headers.items():
+        present = name in response.headers
+        if isinstance(wanted, bool):
+            if present is not wanted:
+                state = "is missing" if wanted else "is there"
+                raise FailureError(
+                    Failure(kind=FailureKind.EXPECTATION, message=f"the response header '{name}' {state}")
+                )
+        elif not present or response.headers[name] != performance.render(wanted).wire:
+            problem = "is not as expected" if present else "is missing"
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.EXPECTATION,
+                    message=f"the response header '{name}' {problem}",
+                    span=wanted.span,
+                )
+            )
+
+
+def _judge_body(action: Action, expect: Expect, response: Response, performance: "Performance") -> None:
+    where = performance.session.workflow.document
+    if expect.schema is not None:
+        from runner.schema import problems_of, written
+
+        problems = [
+            f"'{written(('body', *place))}' must be {text.removeprefix('must be ')}"
+            for place, text in problems_of(expect.schema, response.body)
+        ]
+        if problems:
+            more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.EXPECTATION,
+                    message=f"the body is not as `expect.schema` says: {'; '.join(problems[:3])}{more}",
+                    span=where.span((*action.pointer, "expect", "schema")),
+                )
+            )
+    for index, condition in enumerate(expect.that):
+        if not _true(performance.render(condition, response=response.context()).wire):
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.EXPECTATION,
+                    message=f"the expectation {index + 1} is not true: {condition.text.strip()}",
+                    help="the report has the response",
+                    span=condition.span,
+                )
+            )
+
+
+def _true(value: Any) -> bool:
+    """Tell whether a condition holds: text is judged by what it says, so that `"{{ x }}"` as text `false` is false."""
+    if isinstance(value, str):
+        return value.strip().lower() not in ("", "false")
+    return bool(value)
+
+
+def _error_message(connection: Connection | None, response: Response, performance: "Performance") -> str:
+    if connection is None or connection.error_message is None:
+        return ""
+    try:
+        said = performance.render_for(connection.error_message, response=response.context())
+    except FailureError:
+        return ""
+    text = performance.session.redactor.text(" ".join(str(said).split()))[:300] if said is not None else ""
+    return f": {text}" if text else ""
+
+
+def recorded(response: Response, performance: "Performance", *, failed: bool) -> JsonObject:
+    """Give what is recorded of a response: headers by allow-list, the body on failure only, cleaned and then cut."""
+    clean = performance.session.redactor
+    shown: JsonObject = {
+        "status": response.status,
+        "headers": {
+            name: clean.text(value) for name, value in response.headers.items() if name in SHOWN_HEADERS
+        },
+    }
+    if failed and not performance.action.sensitive:
+        text = clean.text(response.text)
+        shown["body"] = text[:LARGEST_RECORDED_BODY]
+        if len(text) > LARGEST_RECORDED_BODY:
+            shown["body_cut"] = True
+    return shown
+
+
+def _decoded(body: bytes, parameters: str) -> str:
+    charset = "utf-8"
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            charset = value.strip().strip('"') or charset
+    try:
+        return body.decode(charset, "replace")
+    except LookupError:
+        return body.decode("utf-8", "replace")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)

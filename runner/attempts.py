@@ -1,0 +1,202 @@
+"""Sending one request until it succeeds or must not be repeated: the rules of retry (SPEC 5)."""
+
+import asyncio
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from runner import answer as answers
+from runner.answer import Response
+from runner.client import Exchange, ExchangeError
+from runner.duration import written
+from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.model import IDEMPOTENT_METHODS, Action, Connection, Retry
+
+if TYPE_CHECKING:
+    from runner.perform import Performance
+    from runner.request import Built
+
+RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+HARMLESS_STATUSES = frozenset({429, 503})
+"""What says that the server did not act: a POST may be sent again after these (SPEC 5)."""
+
+LONGEST_RETRY_AFTER = 120.0
+LONGEST_RETRYING = 300.0
+
+
+class Attempts:
+    """One request of one action, over all its attempts."""
+
+    def __init__(
+        self, action: Action, connection: Connection | None, built: "Built", performance: "Performance"
+    ) -> None:
+        self.action = action
+        self.connection = connection
+        self.built = built
+        self.performance = performance
+        workflow = performance.session.workflow
+        inherited = workflow.default_retry or (connection.retry if connection else None)
+        self.retry: Retry = action.retry or inherited or Retry()
+        self.timeout: float = (
+            action.timeout or workflow.default_timeout or (connection.timeout if connection else None) or 30.0
+        )
+        self.repeatable = built.method in IDEMPOTENT_METHODS or action.idempotent
+        self.log: list[JsonObject] = []
+        performance.record["attempts"] = self.log
+
+    async def run(self) -> Response:
+        """Give the response that satisfies every expectation; raises FailureError with the last attempt's failure."""
+        started = self.performance.now()
+        refreshed = False
+        number = 0
+        while True:
+            number += 1
+            failure, response, sent = await self._attempt(number)
+            if failure is None:
+                assert response is not None
+                return response
+            if (
+                response is not None
+                and response.status == 401
+                and not refreshed
+                and self.connection is not None
+            ):
+                refreshed = True
+                if await self.performance.session.refresh(self.connection):
+                    number -= 1
+                    continue
+            if number >= self.retry.attempts or not self._may_repeat(failure, response, sent=sent):
+                raise FailureError(self._counted(failure, number))
+            wait = self._wait(number, response)
+            if self.performance.now() - started + wait > LONGEST_RETRYING:
+                raise FailureError(self._counted(failure, number, why="the time for retries, 5m, is used up"))
+            self.log[-1]["wait"] = round(wait, 3)
+            self.performance.watcher.retrying(
+                self.action.key, {"attempt": number, "wait": wait, "why": failure.message}
+            )
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, number: int) -> tuple[Failure | None, Response | None, bool]:
+        """Send once; gives the failure or None, the response if there was one, and whether a byte was sent."""
+        entry: JsonObject = {"number": number}
+        self.log.append(entry)
+        clean = self.performance.session.redactor
+        before = self.performance.now()
+        try:
+            response = await self._send()
+        except ExchangeError as problem:
+            entry["duration"] = round(max(0.0, self.performance.now() - before), 6)
+            entry["error"] = clean.data(problem.failure.to_json())
+            return problem.failure, None, problem.sent
+        entry["duration"] = round(response.elapsed, 6)
+        entry["status"] = response.status
+        failure: Failure | None = None
+        try:
+            answers.judge(self.action, self.connection, response, self.performance)
+        except FailureError as problem:
+            failure = problem.failure
+            entry["error"] = clean.data(failure.to_json())
+        record = self.performance.record
+        record["response"] = answers.recorded(response, self.performance, failed=failure is not None)
+        record["answer"] = clean.data(response.for_actions())
+        return failure, response, True
+
+    async def _send(self) -> Response:
+        session = self.performance.session
+        built = self.built
+        origin = proxy = None
+        authenticator = None
+        headers: tuple[tuple[str, str], ...] = ()
+        query: tuple[tuple[str, str], ...] = ()
+        if self.connection is not None:
+            parts = urlsplit(self.performance.base_url(self.connection))
+            origin = f"{parts.scheme}://{parts.netloc}"
+            authenticator = session.authenticator(self.connection)
+            headers, query = session.secret_parts(self.connection)
+            overridden = {name.lower() for name, _ in built.headers}
+            headers = tuple((name, value) for name, value in headers if name.lower() not in overridden)
+            if self.connection.proxy is not None:
+                proxy = str(self.performance.render_for(self.connection.proxy))
+        expected = self.action.expect.status or ()
+        exchange = Exchange(
+            method=built.method,
+            url=built.url,
+            headers=tuple(built.headers),
+            body=built.body,
+            redirects=self.action.config.redirects,
+            timeout=self.timeout,
+            body_limit=session.limits.body,
+            shown_url=str(built.shown["url"]),
+            accept_redirect=frozenset(
+                int(code) for code in expected if code.isdigit() and code.startswith("3")
+            ),
+        )
+        channel = session.channel(self.connection, origin, proxy)
+        answer = await session.client.send(exchange, channel, authenticator, extra=headers, extra_query=query)
+        return answers.read(answer)
+
+    def _may_repeat(self, failure: Failure, response: Response | None, *, sent: bool) -> bool:
+        """Apply SPEC 5: by method, by what failed, by whether the server can have acted."""
+        on = self.retry.on
+        if response is not None:
+            if failure.kind is not FailureKind.UNEXPECTED_STATUS:
+                return False
+            wanted = RETRIED_STATUSES if on is None else on
+            if response.status not in wanted:
+                return False
+            return self.repeatable or response.status in HARMLESS_STATUSES
+        if not failure.retryable:
+            return False
+        if on is not None and failure.kind.value not in on:
+            return False
+        return self.repeatable or not sent
+
+    def _wait(self, number: int, response: Response | None) -> float:
+        backoff = self.retry.backoff
+        limit = min(backoff.limit, backoff.first * backoff.factor ** (number - 1))
+        wait = limit * self.performance.session.jitter()
+        asked = (
+            retry_after(response.headers.get("retry-after"), self.performance.now())
+            if response is not None
+            else None
+        )
+        if asked is None:
+            return wait
+        if asked > LONGEST_RETRY_AFTER:
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.RATE_LIMITED,
+                    message=f"the server asks to wait {written(asked)}, longer than the {written(LONGEST_RETRY_AFTER)} that are obeyed",
+                    help="run it later, or send less",
+                    span=self.performance.session.workflow.document.span(
+                        (*self.action.pointer, self.action.kind)
+                    ),
+                )
+            )
+        return max(asked, 0.0) if asked > 0 else wait
+
+    def _counted(self, failure: Failure, number: int, why: str | None = None) -> Failure:
+        """Say after how many attempts, where there was more than one."""
+        if number == 1 and why is None:
+            return failure
+        more = f" (after {number} attempt{'s' if number > 1 else ''}{f'; {why}' if why else ''})"
+        return Failure(
+            kind=failure.kind,
+            message=failure.message + more,
+            help=failure.help,
+            span=failure.span,
+            retryable=failure.retryable,
+        )
+
+
+def retry_after(value: Any, now: float) -> float | None:
+    """Read Retry-After (RFC 9110, 10.2.3): seconds or a date; seconds from now, or None for what is neither."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        return parsedate_to_datetime(text).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,81 @@
+"""API keys in headers, query parameters or cookies, one or several."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from runner.auth import Outgoing, Register, bare_scheme, revealed
+from runner.language import closed, secret, text
+from runner.secret_ref import SecretRef
+from runner.sensitive import Secret
+
+SUMMARY = "one or more API keys in header, query or cookie"
+_KEY: dict[str, Any] = {
+    "key": secret("The key."),
+    "name": text("Name of the header, query parameter or cookie.", minLength=1, examples=["X-Api-Key"]),
+    "in": text("Where the key is sent.", enum=["header", "query", "cookie"]),
+    "prefix": text(
+        "Text before the key. Default none. In a header one word is followed by a space.",
+        examples=["Token token="],
+    ),
+}
+SCHEMA = {
+    **closed(
+        {
+            **_KEY,
+            "keys": {
+                "type": "array",
+                "description": "Several keys, each with key, name, in and prefix.",
+                "minItems": 1,
+                "items": closed(_KEY, required=("key", "name", "in")),
+            },
+        },
+        description="One API key, or several under `keys`.",
+    ),
+    "if": {"required": ["keys"]},
+    "then": {"properties": dict.fromkeys(_KEY, False)},
+    "else": {"required": ["key", "name", "in"]},
+}
+SECRET_FIELDS = frozenset({"key"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key and where it goes."""
+
+    key: SecretRef
+    name: str
+    place: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The fields of `auth`: always a list of keys, also where one is written without `keys`."""
+
+    keys: tuple[Key, ...]
+
+
+class Authenticator:
+    """Adds each key where it belongs."""
+
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], register: Register) -> None:  # noqa: ARG002 - the same for every type
+        self._keys = [(key, revealed(fields[f"keys.{index}.key"])) for index, key in enumerate(config.keys)]
+
+    async def apply(self, request: Outgoing) -> None:
+        """Add the keys."""
+        cookies: list[str] = []
+        for key, value in self._keys:
+            if key.place == "header":
+                request.headers.append((key.name, bare_scheme(key.prefix) + value))
+            elif key.place == "query":
+                request.query.append((key.name, key.prefix + value))
+            else:
+                cookies.append(f"{key.name}={quote(key.prefix + value, safe='!#$%&()*+-./:<=>?@[]^_`{|}~')}")
+        if cookies:
+            request.headers.append(("Cookie", "; ".join(cookies)))
+
+    async def refresh(self) -> bool:
+        """Have nothing to renew: a key is replaced by people."""
+        return False

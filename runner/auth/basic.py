@@ -1,0 +1,47 @@
+"""User name and password (RFC 7617, UTF-8)."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.auth import Outgoing, Register, revealed
+from runner.language import closed, secret, text
+from runner.secret_ref import SecretRef
+from runner.sensitive import Secret
+
+SUMMARY = "user name and password"
+SCHEMA = closed(
+    {
+        "username": text("The user name: text, or a secret reference.", examples=["robot@example.com/token"]),
+        "password": secret("The password or API token. Left out: an empty password."),
+    },
+    required=("username",),
+    description="User name and password in the Authorization header.",
+)
+SECRET_FIELDS = frozenset({"password"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The fields of `auth`."""
+
+    username: SecretRef | str
+    password: SecretRef | None = None
+
+
+class Authenticator:
+    """Sends `Authorization: Basic BASE64`."""
+
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], register: Register) -> None:  # noqa: ARG002 - the same for every type
+        pair = f"{revealed(fields['username'])}:{revealed(fields.get('password', ''))}"
+        encoded = base64.b64encode(pair.encode()).decode()
+        register(encoded, "the Basic credentials")
+        self._value = f"Basic {encoded}"
+
+    async def apply(self, request: Outgoing) -> None:
+        """Add the header."""
+        request.headers.append(("Authorization", self._value))
+
+    async def refresh(self) -> bool:
+        """Have nothing to renew: a password is replaced by people."""
+        return False

@@ -1,0 +1,46 @@
+"""A token in the Authorization header (RFC 6750), with `Bearer` or another prefix."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.auth import Outgoing, Register, bare_scheme, revealed
+from runner.language import closed, secret, text
+from runner.secret_ref import SecretRef
+from runner.sensitive import Secret
+
+SUMMARY = "a token in the Authorization header"
+SCHEMA = closed(
+    {
+        "token": secret("The token."),
+        "prefix": text(
+            "Text before the token. Default `Bearer `. One word is followed by a space; `Token token=` is taken as it is; empty for none.",
+            examples=["Token token="],
+        ),
+    },
+    required=("token",),
+    description="A token in the Authorization header.",
+)
+SECRET_FIELDS = frozenset({"token"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The fields of `auth`."""
+
+    token: SecretRef
+    prefix: str = "Bearer "
+
+
+class Authenticator:
+    """Sends `Authorization: PREFIX TOKEN`."""
+
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], register: Register) -> None:  # noqa: ARG002 - the same for every type
+        self._value = bare_scheme(config.prefix) + revealed(fields["token"])
+
+    async def apply(self, request: Outgoing) -> None:
+        """Add the header."""
+        request.headers.append(("Authorization", self._value))
+
+    async def refresh(self) -> bool:
+        """Have nothing to renew: a token of this type is replaced by people."""
+        return False

@@ -1,0 +1,30 @@
+"""No credentials at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.auth import Outgoing, Register
+from runner.sensitive import Secret
+
+SUMMARY = "no credentials"
+SCHEMA = None
+SECRET_FIELDS: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Nothing to configure."""
+
+
+class Authenticator:
+    """Adds nothing."""
+
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], register: Register) -> None:
+        pass
+
+    async def apply(self, request: Outgoing) -> None:
+        """Leave the request as it is."""
+
+    async def refresh(self) -> bool:
+        """Have nothing to renew."""
+        return False

@@ -1,0 +1,203 @@
+"""From checked values to the model: the one place where templates and secret references are made."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runner import registry, secret_ref
+from runner.diagnostics import Diagnostic, error
+from runner.document import Document, Pointer
+from runner.duration import seconds
+from runner.model import Backoff, Expect, Limits, Retry
+from runner.secret_ref import MalformedReferenceError, SecretRef
+from runner.source import Span
+from runner.template import Mode, Template, Tree
+
+ACTION_ROOTS = frozenset({"inputs", "vars", "environment", "actions", "run"})
+SEND_ROOTS = ACTION_ROOTS | {"secrets"}
+RESPONSE_ROOTS = ACTION_ROOTS | {"response"}
+CONNECTION_ROOTS = frozenset({"vars", "environment", "run"})
+URL_ROOTS = frozenset({"vars", "environment"})
+VARS_ROOTS = frozenset({"inputs", "vars", "environment", "run"})
+
+_SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+Origin = Callable[[Pointer], tuple[Document, Pointer]]
+"""Finds the document and the pointer in it where the value of a pointer is written."""
+
+
+class Binder:
+    """Makes templates and references from values, remembers every template, and reports what is no reference."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self.templates: list[Template] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.owner: tuple[str, int] | None = None
+        self.extra_roots: frozenset[str] = frozenset()
+
+    def span(self, pointer: Pointer, *, key: bool = False) -> Span:
+        """Find the place of a value, or of its key."""
+        document, place = self._origin(pointer)
+        return document.span(place, key=key)
+
+    def template(
+        self, value: str, pointer: Pointer, roots: frozenset[str], *, mode: Mode = Mode.VALUE
+    ) -> Template:
+        """Make a template; `roots` are the names that its field allows."""
+        document, place = self._origin(pointer)
+        made = Template(value, mode, document, place, roots | self.extra_roots, _field(pointer), self.owner)
+        if not made.constant:
+            self.templates.append(made)
+        return made
+
+    def tree(self, value: Any, pointer: Pointer, roots: frozenset[str]) -> Tree:
+        """Make templates of all strings of a value."""
+        if isinstance(value, str):
+            return self.template(value, pointer, roots)
+        if isinstance(value, dict):
+            return {key: self.tree(item, (*pointer, key), roots) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.tree(item, (*pointer, index), roots) for index, item in enumerate(value)]
+        return value  # type: ignore[no-any-return]
+
+    def secret(self, value: str, pointer: Pointer) -> SecretRef | None:
+        """Parse a field that takes a secret reference only; None, and a diagnostic, where it is none."""
+        document, place = self._origin(pointer)
+        try:
+            return secret_ref.parse(value, document.span(place))
+        except MalformedReferenceError as problem:
+            if not secret_ref.looks_like_reference(value):
+                self.diagnostics.append(
+                    error(
+                        "hardcoded-secret",
+                        f"'{_field(pointer)}' takes a secret reference; a value typed in here is in git for good",
+                        document.span(place),
+                        help="store it in Vault and write vault://MOUNT/PATH#FIELD here; then replace the typed-in value at its API",
+                        concealed=True,
+                    )
+                )
+                return None
+            length = len(value) - problem.offset if problem.length is None else problem.length
+            where = document.part(place, problem.offset, problem.offset + length)
+            self.diagnostics.append(error("malformed-secret-ref", problem.message, where, help=problem.help))
+            return None
+
+    def text_or_secret(
+        self, value: str, pointer: Pointer, roots: frozenset[str]
+    ) -> Template | SecretRef | None:
+        """Make a template, or a reference where the text is written as one."""
+        if secret_ref.looks_like_reference(value):
+            return self.secret(value, pointer)
+        return self.template(value, pointer, roots)
+
+    def expect(self, value: Mapping[str, Any] | None, pointer: Pointer, roots: frozenset[str]) -> Expect:
+        """Bind `expect`."""
+        if not value:
+            return Expect()
+        status = value.get("status")
+        listed = status if isinstance(status, list) else [status] if status is not None else None
+        headers: dict[str, Template | bool] = {}
+        for name, wanted in value.get("headers", {}).items():
+            place = (*pointer, "headers", name)
+            headers[name] = (
+                wanted if isinstance(wanted, bool) else self.template(wanted, place, roots, mode=Mode.TEXT)
+            )
+        schema = value.get("schema")
+        if schema is not None:
+            self._own_schema(schema, (*pointer, "schema"))
+        that = tuple(
+            self.template(item, (*pointer, "that", index), roots | {"response"})
+            for index, item in enumerate(value.get("that", []))
+        )
+        return Expect(
+            status=tuple(str(code) for code in listed) if listed is not None else None,
+            headers=headers,
+            schema=schema,
+            that=that,
+        )
+
+    def _own_schema(self, schema: Any, pointer: Pointer) -> None:
+        from runner.schema import schema_problem
+
+        problem = schema_problem(schema)
+        if problem:
+            place, sentence = problem
+            message = f"not a JSON Schema: {_field(place) or 'it'} must be {sentence}"
+            self.diagnostics.append(error("invalid-value", message, self.span((*pointer, *place))))
+
+
+def retry(value: Mapping[str, Any] | None) -> Retry | None:
+    """Bind `retry`."""
+    if value is None:
+        return None
+    backoff = value.get("backoff", {})
+    default = Backoff()
+    return Retry(
+        attempts=value.get("attempts", 3),
+        on=frozenset(value["on"]) if "on" in value else None,
+        backoff=Backoff(
+            first=seconds(backoff["first"]) if "first" in backoff else default.first,
+            factor=backoff.get("factor", default.factor),
+            limit=seconds(backoff["limit"]) if "limit" in backoff else default.limit,
+        ),
+    )
+
+
+def limits(*levels: Mapping[str, Any]) -> Limits:
+    """Bind `limits`; later levels win."""
+    merged: dict[str, Any] = {}
+    for level in levels:
+        merged.update(level)
+    default = Limits()
+    return Limits(
+        body=_size(merged["body"]) if "body" in merged else default.body,
+        connect=seconds(merged["connect"]) if "connect" in merged else default.connect,
+        template_output=_size(merged["template_output"])
+        if "template_output" in merged
+        else default.template_output,
+    )
+
+
+def auth_config(type_: str, value: Mapping[str, Any], binder: Binder) -> tuple[Any, dict[str, SecretRef]]:
+    """Bind `auth`: the type's Config, and its secret references by field. None where a reference is malformed."""
+    module = registry.load("auth", type_)
+    refs: dict[str, SecretRef] = {}
+
+    def take(fields: Mapping[str, Any], pointer: Pointer, prefix: str) -> dict[str, Any]:
+        bound: dict[str, Any] = {}
+        for name, item in fields.items():
+            place = (*pointer, name)
+            if name in module.SECRET_FIELDS or (
+                isinstance(item, str) and secret_ref.looks_like_reference(item)
+            ):
+                ref = binder.secret(item, place)
+                if ref is not None:
+                    refs[prefix + name] = ref
+                    bound[name] = ref
+            else:
+                bound["place" if name == "in" else name] = item
+        return bound
+
+    if type_ != "api_key":
+        fields = take(value, ("auth",), "")
+        missing = binder.diagnostics
+        return (None if missing else module.Config(**fields)), refs
+    listed = value.get("keys") or [value]
+    many = "keys" in value
+    keys = [
+        take(item, ("auth", "keys", index) if many else ("auth",), f"keys.{index}.")
+        for index, item in enumerate(listed)
+    ]
+    return (
+        None if binder.diagnostics else module.Config(keys=tuple(module.Key(**key) for key in keys))
+    ), refs
+
+
+def _field(pointer: Pointer) -> str:
+    from runner.schema import written
+
+    return written(pointer)
+
+
+def _size(text: str) -> int:
+    return int(text[:-3]) * _SIZES[text[-3:]]

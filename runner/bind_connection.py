@@ -1,0 +1,83 @@
+"""A connection's value to a `Connection`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth_config, retry
+from runner.duration import seconds
+from runner.model import AllowRule, Connection, TestRequest, Tls
+from runner.secret_ref import SecretRef, looks_like_reference
+from runner.template import Mode, Template, Tree
+
+
+def bind(name: str, value: Mapping[str, Any], binder: Binder) -> Connection | None:
+    """Bind a connection whose value has passed its schema; None where a secret reference of it is malformed."""
+    auth, auth_secrets = auth_config(value["type"], value.get("auth", {}), binder)
+    base_url = binder.template(value["base_url"], ("base_url",), URL_ROOTS, mode=Mode.TEXT)
+    headers: dict[str, Template | SecretRef] = {}
+    for key, item in value.get("headers", {}).items():
+        bound = binder.text_or_secret(item, ("headers", key), CONNECTION_ROOTS)
+        if bound is not None:
+            headers[key] = bound
+    query: dict[str, Tree | SecretRef] = {}
+    for key, item in value.get("query", {}).items():
+        place = ("query", key)
+        taken = (
+            binder.text_or_secret(item, place, CONNECTION_ROOTS)
+            if isinstance(item, str)
+            else binder.tree(item, place, CONNECTION_ROOTS)
+        )
+        if taken is not None or item is None:
+            query[key] = taken
+    after = CONNECTION_ROOTS | {"response"}
+    tls = value.get("tls", {})
+    ca = tls.get("ca")
+    if ca is not None and looks_like_reference(ca):
+        ca = binder.secret(ca, ("tls", "ca"))
+    made = Connection(
+        name=name,
+        type=value["type"],
+        auth=auth,
+        auth_secrets=auth_secrets,
+        base_url=base_url,
+        shared=value.get("shared", False),
+        description=value.get("description"),
+        headers=headers,
+        query=query,
+        test=_test(value["test"], binder) if "test" in value else None,
+        fail_when=_template(value, "fail_when", binder, after),
+        error_message=_template(value, "error_message", binder, after),
+        retry=retry(value.get("retry")),
+        timeout=seconds(value["timeout"]) if "timeout" in value else None,
+        allow=_allow(value["allow"]) if "allow" in value else None,
+        tls=Tls(verify=tls.get("verify", True), ca=ca),
+        proxy=_template(value, "proxy", binder, URL_ROOTS),
+        allow_http=value.get("allow_http", False),
+        extends=value.get("extends"),
+        locate=binder.span,
+        templates=tuple(binder.templates),
+    )
+    return None if binder.diagnostics else made
+
+
+def _template(value: Mapping[str, Any], key: str, binder: Binder, roots: frozenset[str]) -> Template | None:
+    return binder.template(value[key], (key,), roots) if key in value else None
+
+
+def _test(value: Mapping[str, Any], binder: Binder) -> TestRequest:
+    return TestRequest(
+        method=value.get("method", "GET"),
+        path=binder.template(value["path"], ("test", "path"), CONNECTION_ROOTS, mode=Mode.PATH),
+        query={
+            key: binder.tree(item, ("test", "query", key), CONNECTION_ROOTS)
+            for key, item in value.get("query", {}).items()
+        },
+        json=binder.tree(value.get("json"), ("test", "json"), CONNECTION_ROOTS),
+        has_json="json" in value,
+        expect=binder.expect(value.get("expect"), ("test", "expect"), CONNECTION_ROOTS),
+    )
+
+
+def _allow(rules: list[str]) -> tuple[AllowRule, ...]:
+    pairs = (rule.split(" ", 1) for rule in rules)
+    return tuple(AllowRule(method=method, path=path) for method, path in pairs)

@@ -1,0 +1,142 @@
+"""A workflow's value to a `Workflow`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runner import registry
+from runner.bind import ACTION_ROOTS, RESPONSE_ROOTS, VARS_ROOTS, Binder, retry
+from runner.diagnostics import error
+from runner.document import Document, Pointer
+from runner.duration import seconds
+from runner.model import Action, Input, Workflow
+
+_INPUT_KEYS = frozenset({"secret"})
+
+
+def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointer]) -> Workflow:
+    """Bind a workflow. What lies at or below a broken pointer is left out and named in `unread`."""
+    value = document.value if isinstance(document.value, dict) else {}
+    unread: set[str] = {str(pointer[0]) for pointer in broken if pointer}
+
+    def part(key: str) -> Mapping[str, Any]:
+        return value.get(key, {}) if isinstance(value.get(key), dict) and key not in unread else {}
+
+    inputs = {key: _input(key, schema, binder) for key, schema in part("inputs").items()}
+    variables = {key: binder.tree(item, ("vars", key), VARS_ROOTS) for key, item in part("vars").items()}
+    secrets = {key: binder.secret(item, ("secrets", key)) for key, item in part("secrets").items()}
+    defaults = part("defaults")
+    sections: dict[str, tuple[Action, ...]] = {}
+    for section in ("actions", "on_failure", "finally"):
+        listed = value.get(section)
+        items = listed if isinstance(listed, list) else []
+        actions = []
+        for index, item in enumerate(items):
+            pointer: Pointer = (section, index)
+            if any(place[:2] == pointer for place in broken):
+                if isinstance(item, dict) and isinstance(item.get("id"), str):
+                    unread.add(f"id:{item['id']}")
+                continue
+            if (section,) not in broken:
+                actions.append(_action(item, pointer, binder, defaults))
+        sections[section] = tuple(actions)
+    binder.owner = None
+    outputs = {
+        key: binder.tree(item, ("outputs", key), ACTION_ROOTS) for key, item in part("outputs").items()
+    }
+    return Workflow(
+        name=name,
+        document=document,
+        description=value.get("description"),
+        inputs=inputs,
+        vars=variables,
+        secrets={key: ref for key, ref in secrets.items() if ref is not None},
+        actions=sections["actions"],
+        on_failure=sections["on_failure"],
+        finally_=sections["finally"],
+        outputs=outputs,
+        timeout=seconds(value["timeout"]) if "timeout" in value and "timeout" not in unread else None,
+        default_retry=retry(defaults.get("retry")),
+        default_timeout=seconds(defaults["timeout"]) if "timeout" in defaults else None,
+        limits=part("limits"),
+        templates=tuple(binder.templates),
+        unread=frozenset(unread),
+    )
+
+
+def _input(name: str, value: Mapping[str, Any], binder: Binder) -> Input:
+    from runner.schema import problems_of, schema_problem
+
+    schema = {key: item for key, item in value.items() if key not in _INPUT_KEYS}
+    place: Pointer = ("inputs", name)
+    wrong = schema_problem(schema)
+    if wrong:
+        pointer, sentence = wrong
+        binder.diagnostics.append(
+            error(
+                "invalid-value",
+                f"input '{name}': not a JSON Schema: must be {sentence}",
+                binder.span((*place, *pointer)),
+            )
+        )
+    elif "default" in value:
+        for _, sentence in problems_of(schema, value["default"]):
+            message = f"the default of input '{name}' must be {sentence.removeprefix('must be ')}"
+            binder.diagnostics.append(error("invalid-value", message, binder.span((*place, "default"))))
+    if value.get("secret") and "default" in value:
+        binder.diagnostics.append(
+            error(
+                "hardcoded-secret",
+                f"input '{name}' is secret: a default would be a secret typed into git",
+                binder.span((*place, "default")),
+                help="remove the default; give the value by RUNNER_INPUT_... or --input-file",
+                concealed=True,
+            )
+        )
+    return Input(
+        name=name,
+        schema=schema,
+        description=value.get("description"),
+        required="default" not in value,
+        default=value.get("default"),
+        secret=bool(value.get("secret")),
+        span=binder.span(place, key=True),
+    )
+
+
+def _action(
+    value: Mapping[str, Any], pointer: Pointer, binder: Binder, defaults: Mapping[str, Any]
+) -> Action:
+    section, index = str(pointer[0]), int(pointer[1])
+    binder.owner = (section, index)
+    binder.extra_roots = frozenset() if section == "actions" else frozenset({"error"})
+    kind = next(kind for kind in registry.names("actions") if kind in value)
+    module = registry.load("actions", kind)
+    condition = value.get("if")
+    takes_connection = "connection" in module.MODIFIERS
+    connection = value.get("connection", defaults.get("connection")) if takes_connection else None
+    if kind == "request" and "url" in value["request"]:
+        connection = value.get("connection")
+    made = Action(
+        id=value["id"],
+        section=section,
+        index=index,
+        kind=kind,
+        config=module.bind(value[kind], (*pointer, kind), binder),
+        name=value.get("name"),
+        condition=binder.template(condition, (*pointer, "if"), ACTION_ROOTS)
+        if isinstance(condition, str)
+        else condition,
+        connection=connection,
+        expect=binder.expect(value.get("expect"), (*pointer, "expect"), RESPONSE_ROOTS),
+        output=binder.tree(value.get("output"), (*pointer, "output"), RESPONSE_ROOTS),
+        has_output="output" in value,
+        sensitive=value.get("sensitive", False),
+        retry=retry(value.get("retry")),
+        timeout=seconds(value["timeout"]) if "timeout" in value else None,
+        on_error=value.get("on_error", "fail"),
+        idempotent=value.get("idempotent", False),
+        pointer=pointer,
+    )
+    binder.owner = None
+    binder.extra_roots = frozenset()
+    return made

@@ -1,0 +1,32 @@
+"""Checks a project: what loading found, and every rule."""
+
+from collections.abc import Sequence
+
+from runner import registry
+from runner.diagnostics import Diagnostic, ProjectError, Severity
+from runner.project import Project
+
+
+def check(project: Project, paths: Sequence[str] = (), *, rules: Sequence[str] = ()) -> list[Diagnostic]:
+    """Give every diagnostic of a project, sorted; of certain files or rules only, where they are named."""
+    found = list(project.diagnostics)
+    for name in registry.names("rules"):
+        found += registry.load("rules", name).check(project)
+    if paths:
+        found = [item for item in found if any(_below(item.primary.span.path, path) for path in paths)]
+    if rules:
+        found = [item for item in found if item.rule in rules]
+    return sorted(dict.fromkeys(found), key=lambda item: item.sort_key)
+
+
+def require(project: Project) -> list[Diagnostic]:
+    """Give the warnings of a project; raises ProjectError, with everything, where it has errors."""
+    found = check(project)
+    if any(item.severity is Severity.ERROR for item in found):
+        raise ProjectError(found)
+    return found
+
+
+def _below(path: str, wanted: str) -> bool:
+    wanted = wanted.rstrip("/")
+    return wanted in (".", "") or path == wanted or path.startswith(wanted + "/")

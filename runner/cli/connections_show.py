@@ -1,0 +1,97 @@
+"""`runner connections show NAME`."""
+
+import argparse
+
+from runner.cli import checked
+from runner.cli.arguments import add_format
+from runner.cli.connection_facts import shown_url, users
+from runner.cli.output import Output
+from runner.diagnostics import ProjectError
+from runner.errors import JsonObject
+from runner.model import Connection
+from runner.project import Project
+from runner.reports.json import dumps
+from runner.reports.text.style import Style, one_line, table
+from runner.settings import Settings
+
+EXAMPLES = ("runner connections show tickets", "runner connections show tickets --env staging --format json")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("name", metavar="NAME", help="name of the connection, or its file")
+    parser.add_argument("--env", dest="environment", metavar="NAME", help="an environment of runner.yaml")
+    add_format(parser, "text", "json")
+
+
+def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Show where a connection goes, which secrets it names and who uses it."""
+    project = checked.load(settings)
+    name = checked.connection_name(project, options.name)
+    if name not in project.connections:
+        file = f"connections.d/{name}.yaml"
+        checked.show(
+            project,
+            [item for item in project.diagnostics if item.primary.span.path == file] or project.diagnostics,
+            output,
+        )
+        raise ProjectError(())
+    shown = _described(project, project.connections[name])
+    if options.format == "json":
+        output.data(dumps(shown))
+    else:
+        output.data(_text(shown, Style(color=output.color)))
+    return 0
+
+
+def _described(project: Project, connection: Connection) -> JsonObject:
+    test = connection.test
+    return {
+        "format": "runner.d/connection/1",
+        "name": connection.name,
+        "file": f"connections.d/{connection.name}.yaml",
+        "type": connection.type,
+        "description": connection.description,
+        "base_url": shown_url(project, connection),
+        "environment": project.environment,
+        "shared": connection.shared,
+        "extends": connection.extends,
+        "secrets": {where: ref.text for where, ref in connection.secrets.items()},
+        "headers": sorted(connection.headers),
+        "query": sorted(connection.query),
+        "allow": None
+        if connection.allow is None
+        else [f"{rule.method} {rule.path}" for rule in connection.allow],
+        "tls_verified": connection.tls.verify,
+        "test": None if test is None else f"{test.method} {test.path.text}",
+        "used_by": users(project, connection.name),
+    }
+
+
+def _text(shown: JsonObject, style: Style) -> str:
+    allow = "anything" if shown["allow"] is None else ", ".join(shown["allow"]) or "nothing"
+    secrets = [[f"  {where}", text] for where, text in shown["secrets"].items()]
+    rows = [
+        ["type", shown["type"]],
+        ["base URL", shown["base_url"]],
+        ["environment", shown["environment"]],
+        ["shared", "yes" if shown["shared"] else "no: each person has credentials of their own"],
+        ["extends", shown["extends"]],
+        ["headers", ", ".join(shown["headers"])],
+        ["query", ", ".join(shown["query"])],
+        ["allowed", allow],
+        ["TLS", None if shown["tls_verified"] else "NOT verified"],
+        ["test", shown["test"] or "none"],
+        ["used by", ", ".join(shown["used_by"]) or "no workflow"],
+    ]
+    known = [[name, one_line(str(value))] for name, value in rows if value]
+    lines = [style.paint(one_line(shown["name"]), "strong") + f"  ({one_line(shown['file'])})"]
+    if shown["description"]:
+        lines.append(one_line(shown["description"]))
+    lines += ["", *table(known)]
+    if secrets:
+        lines += [
+            "secrets",
+            *table([[one_line(where), one_line(text)] for where, text in secrets]),
+        ]
+    return "\n".join(lines) + "\n"

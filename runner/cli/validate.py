@@ -1,0 +1,121 @@
+"""`runner validate [PATH...]`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner import project as projects
+from runner import registry, reports
+from runner.cli.arguments import one_of
+from runner.cli.output import Output
+from runner.diagnostics import Diagnostic, names_hint
+from runner.errors import Exit, UsageError
+from runner.project import Project
+from runner.settings import Settings
+
+EXAMPLES = ("runner validate", "runner validate workflows.d/escalate.yaml --format json")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="files or folders (default: the project)")
+    parser.add_argument("--format", metavar="FORMAT", default="text", help="text or json (default text)")
+    parser.add_argument(
+        "--rule", metavar="NAME", action="append", default=[], help="show only this rule; may be repeated"
+    )
+    parser.add_argument(
+        "--fail-on",
+        metavar="SEVERITY",
+        type=one_of("error", "warning"),
+        default="error",
+        help="exit with 3 from this severity on: error or warning (default error)",
+    )
+    parser.add_argument("--env", dest="environment", metavar="NAME", help="check as for this environment")
+
+
+def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Check and show everything that is found, errors and warnings."""
+    from runner.check import check
+
+    reports.load(options.format, "diagnostics")
+    root = _root(settings, options.paths)
+    project = projects.load(root, environment=settings.environment)
+    paths = [_inside(root, settings.cwd, path) for path in options.paths]
+    files = _files(project, paths, options.paths)
+    found = check(project, paths)
+    _known_rules(options.rule, found)
+    shown = [item for item in found if not options.rule or item.rule in options.rule]
+    findings = reports.Findings(
+        diagnostics=tuple(shown), concealing=tuple(found), texts=project.texts, files=files
+    )
+    if shown or options.format != "text" or not output.quiet:
+        output.data(reports.render(options.format, "diagnostics", findings, color=output.color))
+    worst = findings.errors or (options.fail_on == "warning" and findings.warnings)
+    return int(Exit.PROJECT if worst else Exit.DONE)
+
+
+def _root(settings: Settings, paths: Sequence[str]) -> Path:
+    """Find the project: as always, or where the first path leads (a tool may call from anywhere)."""
+    directory = Path(settings.project) if settings.project else None
+    if directory is None and paths:
+        start = settings.cwd / paths[0]
+        if start.exists():
+            return projects.find(None, start if start.is_dir() else start.parent)
+    return projects.find(directory, settings.cwd)
+
+
+def _inside(root: Path, cwd: Path, given: str) -> str:
+    path = cwd / given
+    if not path.exists():
+        raise UsageError(f"no file or folder '{given}'", help="give paths as from the working directory")
+    try:
+        return path.resolve().relative_to(root).as_posix()
+    except ValueError:
+        message = f"'{given}' is not in the project {root}"
+        raise UsageError(message, help="check one project at a time; -C DIR chooses it") from None
+
+
+def _files(project: Project, paths: Sequence[str], given: Sequence[str]) -> int:
+    """Count the files that are checked; raises UsageError for a path that holds none."""
+    known = {*project.texts, *(item.primary.span.path for item in project.diagnostics)}
+    if not paths:
+        return len(known)
+    found: set[str] = set()
+    for path, word in zip(paths, given, strict=True):
+        below = {name for name in known if path in (".", name) or name.startswith(f"{path}/")}
+        if not below:
+            raise UsageError(
+                f"'{word}' holds no file of the project",
+                help="checked are .yaml files in connections.d/ and workflows.d/, and runner.yaml",
+            )
+        found |= below
+    return len(found)
+
+
+def _known_rules(wanted: Sequence[str], found: Sequence[Diagnostic]) -> None:
+    """Refuse a rule that does not exist: the check would pass for ever."""
+    # Rules of reading, binding and schemas have no file of their own.
+    known = {*registry.names("rules"), *READING_RULES, *(item.rule for item in found)}
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"there is no rule '{name}'", help=names_hint(name, known, what="rules"))
+
+
+READING_RULES = (
+    "alias-expansion",
+    "duplicate-key",
+    "duplicate-name",
+    "file-too-large",
+    "hardcoded-secret",
+    "malformed-secret-ref",
+    "missing-key",
+    "not-text",
+    "undefined-connection",
+    "unknown-key",
+    "unreadable-file",
+    "unsupported-yaml",
+    "wrong-type",
+    "yaml-nesting",
+    "yaml-syntax",
+)
+"""Rules that reading a file applies, and not a file of `runner/rules/`."""

@@ -1,0 +1,189 @@
+"""What the files mean: connections, workflows and actions as frozen values, made by `bind` from checked files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.document import Document, Pointer
+from runner.secret_ref import SecretRef
+from runner.source import Span
+from runner.template import Template, Tree
+
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Waits between attempts, in seconds: drawn between 0 and min(first * factor**n, limit)."""
+
+    first: float = 1.0
+    factor: float = 2.0
+    limit: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """When a request is sent again. `on` None: the default statuses and failures of SPEC 5."""
+
+    attempts: int = 3
+    on: frozenset[int | str] | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """What a response must be. `status` holds codes ("201") and classes ("2xx"); None is the default."""
+
+    status: tuple[str, ...] | None = None
+    headers: Mapping[str, Template | bool] = field(default_factory=dict)
+    schema: Any = None
+    that: tuple[Template, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """TLS of a connection. `ca` is a path relative to the project, or a reference to PEM text."""
+
+    verify: bool = True
+    ca: str | SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestRequest:
+    """The test endpoint of a connection."""
+
+    __test__ = False  # for pytest: no test class
+
+    method: str
+    path: Template
+    query: Mapping[str, Tree]
+    json: Tree
+    has_json: bool
+    expect: Expect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowRule:
+    """One entry of `allow`: a method or `*`, and a path pattern in which `*` stands for anything."""
+
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits in force: bytes, seconds, characters."""
+
+    body: int = 10 * 1024 * 1024
+    connect: float = 10.0
+    template_output: int = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A connection with its effective keys. `locate` finds the place of one of them."""
+
+    name: str
+    type: str
+    auth: Any
+    base_url: Template
+    shared: bool = False
+    description: str | None = None
+    headers: Mapping[str, Template | SecretRef] = field(default_factory=dict)
+    query: Mapping[str, Tree | SecretRef] = field(default_factory=dict)
+    test: TestRequest | None = None
+    fail_when: Template | None = None
+    error_message: Template | None = None
+    retry: Retry | None = None
+    timeout: float | None = None
+    allow: tuple[AllowRule, ...] | None = None
+    tls: Tls = field(default_factory=Tls)
+    proxy: Template | None = None
+    allow_http: bool = False
+    extends: str | None = None
+    locate: Callable[[Pointer], Span]
+    auth_secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    templates: tuple[Template, ...] = ()
+
+    @property
+    def secrets(self) -> dict[str, SecretRef]:
+        """Every secret reference of the connection, by where it stands (`auth.token`, `headers.X-Key`)."""
+        found = {f"auth.{name}": ref for name, ref in self.auth_secrets.items()}
+        found |= {f"headers.{name}": ref for name, ref in self.headers.items() if isinstance(ref, SecretRef)}
+        found |= {f"query.{name}": ref for name, ref in self.query.items() if isinstance(ref, SecretRef)}
+        if isinstance(self.tls.ca, SecretRef):
+            found["tls.ca"] = self.tls.ca
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """An input of a workflow: its JSON Schema without our own keys, and whether it is secret."""
+
+    name: str
+    schema: Mapping[str, Any]
+    description: str | None
+    required: bool
+    default: Any
+    secret: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """An entry of a workflow. `config` is that of its kind (`runner/actions/`)."""
+
+    id: str
+    section: str
+    index: int
+    kind: str
+    config: Any
+    name: str | None = None
+    condition: Template | bool | None = None
+    connection: str | None = None
+    expect: Expect = field(default_factory=Expect)
+    output: Tree = None
+    has_output: bool = False
+    sensitive: bool = False
+    retry: Retry | None = None
+    timeout: float | None = None
+    on_error: str = "fail"
+    idempotent: bool = False
+    pointer: Pointer = ()
+
+    @property
+    def key(self) -> str:
+        """The stable key of the action in a run."""
+        return self.id if self.section == "actions" else f"{self.section}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """A workflow file. `unread` names top-level keys and ids whose content has errors and is not known."""
+
+    name: str
+    document: Document
+    description: str | None = None
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    vars: Mapping[str, Tree] = field(default_factory=dict)
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    actions: tuple[Action, ...] = ()
+    on_failure: tuple[Action, ...] = ()
+    finally_: tuple[Action, ...] = ()
+    outputs: Mapping[str, Tree] = field(default_factory=dict)
+    timeout: float | None = None
+    default_retry: Retry | None = None
+    default_timeout: float | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    templates: tuple[Template, ...] = ()
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def every_action(self) -> tuple[Action, ...]:
+        """The actions of all three lists, in the order in which they can run."""
+        return self.actions + self.on_failure + self.finally_
+
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """Names of the connections that its actions use, in order, each once."""
+        return tuple(dict.fromkeys(action.connection for action in self.every_action if action.connection))

@@ -1,0 +1,175 @@
+"""Performs one action, end to end: a reference without secrets in, a redacted record out.
+
+This is what a backend calls for every step. It reads secrets, talks HTTP and retries; what it gives back is JSON that is
+safe to keep.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from runner import registry, template
+from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.model import Action, Connection
+from runner.plan import secret_label
+from runner.reference import Reference
+from runner.sensitive import Rendered, placeholder
+from runner.template import Tree
+
+if TYPE_CHECKING:
+    from runner.answer import Response
+    from runner.session import Session
+
+
+class Headers(dict[str, str]):
+    """Response headers in templates: names in any case."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Look a header up in any case."""
+        return super().get(name.lower(), default)
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Told of what happens while a step runs; the default is told and does nothing."""
+
+    def started(self, key: str, data: JsonObject) -> None:
+        """Be told that an action starts."""
+
+    def retrying(self, key: str, data: JsonObject) -> None:
+        """Be told that an attempt failed and when the next one starts."""
+
+
+class Performance:
+    """One action being performed: its context, what it may reveal, and the record that is kept of it."""
+
+    def __init__(self, session: "Session", action: Action, ref: JsonObject, watcher: Watcher) -> None:
+        self.session = session
+        self.action = action
+        self.key = action.key
+        self.watcher = watcher
+        self.record: JsonObject = {}
+        self.run_id: str = ref["run"]["id"]
+        self.context = _context(session, ref)
+
+    def now(self) -> float:
+        """Give the time, in seconds since 1970."""
+        return self.session.now()
+
+    def hide(self, reference: Reference) -> str | None:
+        """Give the placeholder of a reference to a secret."""
+        label = secret_label(self.session.workflow, reference)
+        return None if label is None else placeholder(label)
+
+    def render(self, tree: Tree, **more: Any) -> Rendered:
+        """Render a tree of the action in both faces; `more` adds roots such as `response`."""
+        context = {**self.context, **more} if more else self.context
+        return template.render_both(tree, context, self.hide, limit=self.session.limits.template_output)
+
+    def render_for(self, tree: Tree, **more: Any) -> Any:
+        """Render a template of the connection, which sees fewer names."""
+        own = {name: self.context[name] for name in ("environment", "run")}
+        own["vars"] = dict(self.session.project.vars)
+        return template.render(tree, {**own, **more})
+
+    def base_url(self, connection: Connection) -> str:
+        """Render the base URL, without a slash at its end."""
+        return str(self.render_for(connection.base_url)).rstrip("/")
+
+    def output_of(self, action: Action, answer: "Response") -> Any:
+        """Give the output of a request: the template `output` over the response, or the parsed body."""
+        if not action.has_output:
+            return answer.body
+        return self.render(action.output, response=answer.context()).wire
+
+
+async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None = None) -> JsonObject:
+    """Perform the action that a reference names; a failure is data in the result, never an exception.
+
+    The result holds `status`, `output` (not of a sensitive action), `error`, `response` (status and headers) and
+    `record` (request as shown, attempts, times).
+    """
+    action = _find(session, ref["action"])
+    watcher = watcher or Watcher()
+    started = session.now()
+    clock = perf_counter()
+    result: JsonObject = {"status": "succeeded"}
+    performance: Performance | None = None
+    try:
+        performance = Performance(session, action, ref, watcher)
+        output = await registry.load("actions", action.kind).perform(action, performance)
+        if action.sensitive:
+            session.keep_sensitive(action.key, output)
+            result["sensitive"] = True
+        elif session.redactor.found_in(output):
+            raise FailureError(_secret_in_output(session, action))
+        else:
+            result["output"] = output
+    except FailureError as problem:
+        failure = problem.failure
+        if failure.span is None:
+            failure = replace(
+                failure, span=session.workflow.document.span((*action.pointer, action.kind), key=True)
+            )
+        result = {"status": "failed", "error": session.redactor.data(failure.to_json())}
+    record = performance.record if performance else {}
+    if "answer" in record:
+        result["response"] = record.pop("answer")
+    record["started_at"] = moment(started)
+    record["duration"] = round(perf_counter() - clock, 6)
+    result["record"] = record
+    return result
+
+
+def moment(seconds: float) -> str:
+    """Write a time as records do: ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _find(session: "Session", key: str) -> Action:
+    for action in session.workflow.every_action:
+        if action.key == key:
+            return action
+    raise KeyError(key)
+
+
+def _context(session: "Session", ref: JsonObject) -> dict[str, Any]:
+    """Build what templates see: the plain data of the reference, and the secrets that only this process has."""
+    actions: dict[str, Any] = {}
+    keys = {action.id: action.key for action in session.workflow.every_action}
+    for name, state in ref["actions"].items():
+        seen = dict(state)
+        if seen.pop("sensitive", False):
+            seen["output"] = session.sensitive[keys[name]]
+        if isinstance(seen.get("response"), Mapping):
+            seen["response"] = {**seen["response"], "headers": Headers(seen["response"]["headers"])}
+        actions[name] = seen
+    context: dict[str, Any] = {
+        "inputs": {**ref["inputs"], **session.secret_inputs()},
+        "vars": ref["vars"],
+        "environment": session.plan.environment,
+        "run": ref["run"],
+        "actions": actions,
+        "secrets": session.workflow_secrets(),
+    }
+    if "error" in ref:
+        context["error"] = ref["error"]
+    return context
+
+
+def _secret_in_output(session: "Session", action: Action) -> Failure:
+    place = ("output",) if action.has_output else ("id",)
+    return Failure(
+        kind=FailureKind.SECRET_IN_OUTPUT,
+        message=f"the output of '{action.id}' holds a secret",
+        help="give less with `output`, or mark the action `sensitive: true`: then the output is masked and kept nowhere",
+        span=session.workflow.document.span((*action.pointer, *place)),
+    )

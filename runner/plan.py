@@ -1,0 +1,354 @@
+"""What a run is given: a plan without secrets, and the same plan shown to a reviewer.
+
+Nothing here reaches Vault or the network.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner import registry, template
+from runner.diagnostics import names_hint
+from runner.errors import FailureError, JsonObject, UsageError
+from runner.model import Action, Connection, Input, Workflow
+from runner.project import Project
+from runner.reference import Reference
+from runner.secret_ref import USER_NAME, MalformedReferenceError, ResolvedRef, SecretRef
+from runner.sensitive import Secret, placeholder
+from runner.template import Tree
+
+KNOWN_LATER = "‹known at run time›"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is given. Everything but `secret_inputs` is JSON without secrets and may travel."""
+
+    workflow: str
+    documents: Mapping[str, str]
+    inputs: JsonObject
+    environment: str | None
+    user: str | None
+    secret_inputs: Mapping[str, Secret] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the paths and texts of the files: the same files, the same digest."""
+        canonical = json.dumps(self.documents, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def find_workflow(project: Project, name: str) -> Workflow:
+    """Give a workflow by its name (or its file's path); raises UsageError with a suggestion."""
+    plain = name.removeprefix("workflows.d/").removesuffix(".yaml")
+    if plain in project.workflows:
+        return project.workflows[plain]
+    names = project.workflow_names
+    if plain in names:
+        raise UsageError(f"the workflow '{plain}' cannot be read", help="`runner validate` says why")
+    raise UsageError(f"no workflow '{name}'", help=names_hint(plain, names, what="workflows"))
+
+
+def resolve(
+    project: Project,
+    workflow_name: str,
+    *,
+    inputs: Mapping[str, Any],
+    user: str | None,
+    partial: bool = False,
+) -> Plan:
+    """Make the plan of a run; raises UsageError for a bad user name or a personal connection without a user."""
+    workflow = find_workflow(project, workflow_name)
+    if user is not None and not USER_NAME.match(user):
+        raise UsageError(f"'{user}' is not a user name", help="user names match [A-Za-z0-9][A-Za-z0-9._@-]*")
+    if not partial:
+        require_user(project, workflow.connections, user)
+    return Plan(
+        workflow=workflow.name,
+        documents=dict(sorted(project.texts.items())),
+        inputs={name: value for name, value in inputs.items() if not isinstance(value, Secret)},
+        secret_inputs={name: value for name, value in inputs.items() if isinstance(value, Secret)},
+        environment=project.environment,
+        user=user,
+    )
+
+
+def require_user(project: Project, connections: Sequence[str], user: str | None) -> None:
+    """Raise UsageError where a personal connection is used and nobody says as whom."""
+    if user is not None:
+        return
+    for name in connections:
+        connection = project.connections.get(name)
+        if connection and any(ref.personal for ref in connection.secrets.values()):
+            raise UsageError(
+                f"the connection '{name}' is personal: say as whom this runs",
+                help="add --as USER or set RUNNER_USER",
+            )
+
+
+def read_inputs(
+    workflow: Workflow,
+    pairs: Sequence[str],
+    file_data: Mapping[str, Any] | None,
+    environ: Mapping[str, str],
+    *,
+    partial: bool = False,
+) -> dict[str, Any]:
+    """Read the inputs of a run: `-i`, then the input file, then RUNNER_INPUT_NAME, then defaults.
+
+    Text from the command line and the environment is read by the input's type. Secret inputs come back as `Secret`.
+    With `partial`, inputs that are missing are left out. Raises UsageError.
+    """
+    given: dict[str, Any] = {}
+    for name in workflow.inputs:
+        variable = f"RUNNER_INPUT_{name.upper()}"
+        if variable in environ:
+            given[name] = _typed(workflow.inputs[name], environ[variable], variable)
+    for name, value in (file_data or {}).items():
+        _known_input(workflow, name)
+        given[name] = value
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise UsageError(f"'-i {name}' has no value", help="write -i NAME=VALUE")
+        declared = _known_input(workflow, name)
+        if declared.secret:
+            raise UsageError(
+                f"the input '{name}' is secret: it is never given on the command line",
+                help=f"set RUNNER_INPUT_{name.upper()}, or use --input-file FILE (- for standard input)",
+            )
+        given[name] = _typed(declared, text, f"-i {name}")
+    result: dict[str, Any] = {}
+    for name, declared in workflow.inputs.items():
+        if name not in given:
+            if declared.required and not partial:
+                raise UsageError(f"the input '{name}' is missing", help=_how_to_give(declared))
+            if not declared.required:
+                result[name] = declared.default
+            continue
+        _check_input(declared, given[name])
+        value = given[name]
+        if declared.secret:
+            value = Secret(value if isinstance(value, str) else json.dumps(value), f"inputs.{name}")
+        result[name] = value
+    return result
+
+
+class View:
+    """Renders templates for a reviewer: what is known shows, what is not has a placeholder."""
+
+    def __init__(self, project: Project, workflow: Workflow, plan: Plan) -> None:
+        self.project = project
+        self.workflow = workflow
+        self.plan = plan
+        self.known_outputs: set[str] = set()
+        self.unknown_vars: set[str] = set()
+        self.context: dict[str, Any] = {
+            "inputs": dict(plan.inputs),
+            "vars": dict(project.vars),
+            "environment": plan.environment,
+            "run": {"workflow": workflow.name, "user": plan.user},
+            "actions": {},
+        }
+        own: dict[str, Any] = {}
+        for name, tree in workflow.vars.items():
+            if any(each.uses(self.hide) for each in template.templates(tree)):
+                self.unknown_vars.add(name)
+            else:
+                own[name] = self.show(tree)
+        self.context["vars"] = {**project.vars, **own}
+
+    def hide(self, reference: Reference) -> str | None:
+        """Give the placeholder of a reference that is secret or known at run time only."""
+        label = secret_label(self.workflow, reference)
+        if label is not None:
+            return placeholder(label)
+        name = str(reference.path[0]) if reference.path else None
+        if reference.root == "inputs":
+            return KNOWN_LATER if name in self.workflow.inputs and name not in self.plan.inputs else None
+        if reference.root == "vars":
+            return KNOWN_LATER if name in self.unknown_vars else None
+        if reference.root == "run":
+            return None if name in ("workflow", "user") else KNOWN_LATER
+        if reference.root == "actions":
+            return None if name in self.known_outputs and reference.path[1:2] == ("output",) else KNOWN_LATER
+        return KNOWN_LATER if reference.root in ("response", "error", "item", "index") else None
+
+    def show(self, tree: Tree) -> Any:
+        """Render a tree with placeholders; what cannot be rendered says so in place."""
+        if isinstance(tree, dict):
+            return {key: self.show(item) for key, item in tree.items()}
+        if isinstance(tree, list):
+            return [self.show(item) for item in tree]
+        try:
+            return template.render_shown(tree, self.context, self.hide)
+        except FailureError as problem:
+            return f"‹cannot be rendered: {problem.failure.message}›"
+
+    def known(self, tree: Tree) -> bool:
+        """Tell whether a tree can be rendered in full before the run."""
+        return not any(each.uses(self.hide) for each in template.templates(tree))
+
+
+def secret_label(workflow: Workflow, reference: Reference) -> str | None:
+    """Name the secret that a reference gives, or None where it gives none."""
+    name = str(reference.path[0]) if reference.path else None
+    if reference.root == "secrets":
+        ref = workflow.secrets.get(name or "")
+        return ref.text.partition("://")[2] if ref else "secrets"
+    if reference.root == "inputs":
+        secret = [each.name for each in workflow.inputs.values() if each.secret]
+        if name in secret or (name is None and secret) or (reference.dynamic and name is None and secret):
+            return f"inputs.{name or '*'}"
+    if reference.root == "actions":
+        sensitive = [action.id for action in workflow.every_action if action.sensitive]
+        if (
+            name in sensitive
+            and reference.path[1:2] != ("status",)
+            and (len(reference.path) == 1 or reference.path[1] == "output")
+        ):
+            return f"actions.{name}.output"
+        if name is None and sensitive:
+            return "actions.*"
+    return None
+
+
+def resolved_refs(
+    project: Project, refs: Mapping[str, SecretRef], plan: Plan
+) -> tuple[dict[str, ResolvedRef], list[tuple[SecretRef, MalformedReferenceError]]]:
+    """Fill the holes of references; gives what could be filled and what could not."""
+    done: dict[str, ResolvedRef] = {}
+    wrong: list[tuple[SecretRef, MalformedReferenceError]] = []
+    for name, ref in refs.items():
+        try:
+            done[name] = ref.resolve(user=plan.user, environment=plan.environment, variables=project.vars)
+        except MalformedReferenceError as problem:
+            wrong.append((ref, problem))
+    return done, wrong
+
+
+def label_of(project: Project, ref: SecretRef, plan: Plan) -> str:
+    """Name a reference for people: filled where it can be, as written otherwise."""
+    done, _ = resolved_refs(project, {"": ref}, plan)
+    return done[""].label if done else ref.text.partition("://")[2]
+
+
+def describe(project: Project, plan: Plan) -> JsonObject:
+    """Show what a run would do, as JSON (`runner.d/plan/1`)."""
+    workflow = find_workflow(project, plan.workflow)
+    view = View(project, workflow, plan)
+    inputs = {
+        name: placeholder(f"inputs.{name}") if declared.secret else plan.inputs.get(name, KNOWN_LATER)
+        for name, declared in workflow.inputs.items()
+    }
+    return {
+        "format": "runner.d/plan/1",
+        "workflow": workflow.name,
+        "environment": plan.environment,
+        "user": plan.user,
+        "inputs": inputs,
+        "secrets": _secrets(project, workflow, plan, view),
+        "actions": [_describe_action(action, view) for action in workflow.every_action],
+        "outputs": {name: view.show(tree) for name, tree in workflow.outputs.items()},
+    }
+
+
+def _describe_action(action: Action, view: View) -> JsonObject:
+    described: JsonObject = {"id": action.id, "section": action.section, "kind": action.kind}
+    if action.name:
+        described["name"] = action.name
+    if action.connection:
+        described["connection"] = action.connection
+    condition = action.condition
+    if condition is not None:
+        known = isinstance(condition, bool) or view.known(condition)
+        described["if"] = bool(view.show(condition)) if known else KNOWN_LATER
+    described.update(registry.load("actions", action.kind).describe(action, view))
+    if (
+        action.kind == "set"
+        and not action.sensitive
+        and condition in (None, True)
+        and view.known(action.config)
+    ):
+        view.known_outputs.add(action.id)
+        view.context["actions"][action.id] = {"output": described["set"], "status": "succeeded"}
+    if action.on_error == "continue":
+        described["on_error"] = "continue"
+    return described
+
+
+def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> list[JsonObject]:
+    listed: list[JsonObject] = []
+    for name in workflow.connections:
+        connection = project.connections.get(name)
+        if connection is None:
+            continue
+        host = host_of(connection, view.show)
+        for where, ref in connection.secrets.items():
+            listed.append(
+                {"reference": label_of(project, ref, plan), "connection": name, "field": where, "host": host}
+            )
+    for name, ref in workflow.secrets.items():
+        listed.append(
+            {"reference": label_of(project, ref, plan), "workflow": workflow.name, "field": f"secrets.{name}"}
+        )
+    return listed
+
+
+def host_of(connection: Connection, show: Callable[[Tree], Any]) -> str:
+    """Give the host and port that a connection's credentials go to."""
+    rest = str(show(connection.base_url)).partition("://")[2]
+    return rest.partition("/")[0]
+
+
+def _known_input(workflow: Workflow, name: str) -> Input:
+    if name not in workflow.inputs:
+        raise UsageError(
+            f"the workflow '{workflow.name}' has no input '{name}'",
+            help=names_hint(name, workflow.inputs, what="inputs"),
+        )
+    return workflow.inputs[name]
+
+
+def _typed(declared: Input, text: str, source: str) -> Any:
+    kind = str(declared.schema.get("type", "string"))
+    try:
+        if kind == "integer":
+            return int(text)
+        if kind == "number":
+            number = float(text)
+            return (
+                int(text) if number.is_integer() and "." not in text and "e" not in text.lower() else number
+            )
+        if kind == "boolean":
+            return {"true": True, "false": False}[text]
+        if kind in ("array", "object"):
+            return json.loads(text)
+    except (ValueError, KeyError, OverflowError):
+        wanted = {"boolean": "true or false", "array": "a JSON list", "object": "a JSON mapping"}.get(
+            kind, f"a {kind}"
+        )
+        shown = "" if declared.secret else f": '{text[:40]}' is none"
+        raise UsageError(f"{source}: the input '{declared.name}' must be {wanted}{shown}") from None
+    return text
+
+
+def _check_input(declared: Input, value: Any) -> None:
+    from runner.schema import problems_of, written
+
+    for pointer, sentence in problems_of(declared.schema, value):
+        part = f" at '{written(pointer)}'" if pointer else ""
+        raise UsageError(
+            f"the input '{declared.name}' must be {sentence.removeprefix('must be ')}{part}",
+            help=declared.description,
+        )
+
+
+def _how_to_give(declared: Input) -> str:
+    variable = f"RUNNER_INPUT_{declared.name.upper()}"
+    about = f"{declared.description}; " if declared.description else ""
+    if declared.secret:
+        return f"{about}set {variable}, or use --input-file FILE (- for standard input)"
+    return f"{about}give -i {declared.name}=VALUE, --input-file FILE or {variable}"

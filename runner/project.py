@@ -1,0 +1,281 @@
+"""A project: found from the working directory, read, checked against the schemas, bound."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner import bind_connection, bind_workflow, schema
+from runner.bind import Binder
+from runner.diagnostics import Diagnostic, Severity, error, names_hint
+from runner.document import Document, Pointer, read
+from runner.errors import UsageError
+from runner.model import Connection, Workflow
+from runner.source import Span, whole_file
+
+FOLDERS = {"connection": "connections.d", "workflow": "workflows.d"}
+SETTINGS = "runner.yaml"
+
+
+@dataclass(slots=True, kw_only=True)
+class Project:
+    """Everything that the files of a project say, and every diagnostic of reading them.
+
+    `connections` and `workflows` hold what could be read; the names of all files, readable or not, are in
+    `connection_names` and `workflow_names`. `texts` holds the text of every file by its shown path.
+    """
+
+    root: Path
+    environment: str | None = None
+    environments: tuple[str, ...] = ()
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    known_vars: frozenset[str] = frozenset()
+    vault: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    connections: dict[str, Connection] = field(default_factory=dict)
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    connection_names: frozenset[str] = frozenset()
+    workflow_names: frozenset[str] = frozenset()
+    documents: dict[str, Document] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+def find(directory: Path | None, cwd: Path) -> Path:
+    """Find the project's directory: the given one, or the nearest above `cwd`; raises UsageError where there is none."""
+    if directory is not None:
+        path = (cwd / directory).resolve()
+        if not path.is_dir():
+            raise UsageError(f"no directory '{directory}'", help="give the project's directory with -C DIR")
+        if _is_project(path):
+            return path
+        raise UsageError(
+            f"'{directory}' is no project: it has no connections.d/ or workflows.d/", help=_MAKE_ONE
+        )
+    start = cwd.resolve()
+    for path in (start, *start.parents):
+        if _is_project(path):
+            return path
+    raise UsageError(
+        "no project here or above: no directory with connections.d/ or workflows.d/", help=_MAKE_ONE
+    )
+
+
+_MAKE_ONE = "go to a project, name one with -C DIR, or make the directories connections.d/ and workflows.d/"
+
+
+def load(root: Path, *, environment: str | None = None) -> Project:
+    """Read a project. Raises UsageError for an unknown environment; everything else is a diagnostic."""
+    project = Project(root=root, environment=environment)
+    loader = _Loader(project)
+    loader.settings()
+    loader.connections()
+    loader.workflows()
+    return project
+
+
+def _is_project(path: Path) -> bool:
+    return any((path / folder).is_dir() for folder in FOLDERS.values())
+
+
+class _Loader:
+    """Reads the files of one project."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.overrides: Mapping[str, Any] = {}
+
+    def _read(self, path: Path) -> Document | None:
+        shown = path.relative_to(self.project.root).as_posix()
+        document, found = read(path, shown)
+        self.project.diagnostics += found
+        if document is not None:
+            self.project.documents[shown] = document
+            self.project.texts[shown] = document.text
+        elif path.is_file():
+            try:
+                self.project.texts[shown] = path.read_bytes()[: 1024 * 1024].decode("utf-8", "replace")
+            except OSError:
+                self.project.texts[shown] = ""
+        return document
+
+    def _mapping(self, document: Document, name: str) -> bool:
+        if isinstance(document.value, dict):
+            return True
+        what = "the file is empty" if document.value is None else f"a {name} file holds a mapping"
+        self.project.diagnostics.append(
+            error(
+                "wrong-type", what, document.span(()), help=f"`runner schema {name}` says which keys it takes"
+            )
+        )
+        return False
+
+    def settings(self) -> None:
+        """Read runner.yaml and choose the environment."""
+        project = self.project
+        path = project.root / SETTINGS
+        value: dict[str, Any] = {}
+        if path.exists():
+            document = self._read(path)
+            if document is not None and document.value is not None and self._mapping(document, "project"):
+                found = schema.check(
+                    "project", document.value, document.locate
+                )
+                project.diagnostics += [diagnostic for _, diagnostic in found]
+                if not found:
+                    value = document.value
+        environments = value.get("environments", {})
+        project.environments = tuple(sorted(environments))
+        chosen: dict[str, Any] = {}
+        if project.environment is not None:
+            if project.environment not in environments and not _has_errors(project):
+                raise UsageError(
+                    f"no environment '{project.environment}' in {SETTINGS}",
+                    help=names_hint(project.environment, environments, what="environments"),
+                )
+            chosen = environments.get(project.environment, {})
+        project.vars = {**value.get("vars", {}), **chosen.get("vars", {})}
+        project.limits = {**value.get("limits", {}), **chosen.get("limits", {})}
+        project.vault = {**value.get("vault", {}), **chosen.get("vault", {})}
+        known = set(project.vars)
+        if project.environment is None:
+            known.update(*(each.get("vars", {}) for each in environments.values()))
+        project.known_vars = frozenset(known)
+        self.overrides = chosen.get("connections", {})
+
+    def _files(self, kind: str) -> dict[str, Path]:
+        """List the files of a folder by name: the path below the folder without suffix."""
+        folder = self.project.root / FOLDERS[kind]
+        found: dict[str, Path] = {}
+        if not folder.is_dir():
+            return found
+        for path in sorted(folder.rglob("*")):
+            if path.suffix not in (".yaml", ".yml") or path.name.startswith(".") or path.is_dir():
+                continue
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            shown = path.relative_to(self.project.root).as_posix()
+            if path.suffix == ".yml":
+                self.project.diagnostics.append(
+                    error(
+                        "unreadable-file",
+                        "files end in .yaml; this one is not read",
+                        whole_file(shown),
+                        help=f"rename it to {path.stem}.yaml",
+                    )
+                )
+                continue
+            found[name] = path
+        return found
+
+    def connections(self) -> None:
+        """Read connections.d/, with `extends` and the environment's overrides applied."""
+        project = self.project
+        documents: dict[str, Document] = {}
+        files = self._files("connection")
+        for name, path in files.items():
+            document = self._read(path)
+            if document is not None and self._mapping(document, "connection"):
+                documents[name] = document
+        project.connection_names = frozenset(files)
+        for name in self.overrides:
+            if name not in files:
+                settings = project.documents[SETTINGS]
+                place: Pointer = ("environments", str(project.environment), "connections", name)
+                project.diagnostics.append(
+                    error(
+                        "undefined-connection",
+                        f"no connection '{name}'",
+                        settings.span(place, key=True),
+                        help=names_hint(name, files, what="connections"),
+                    )
+                )
+        chains = {name: self._chain(name, documents) for name in documents}
+        for name, chain in sorted(chains.items(), key=lambda pair: len(pair[1] or ())):
+            if chain is not None:  # what is extended comes first
+                self._connection(name, chain, documents)
+
+    def _connection(self, name: str, chain: list[str], documents: dict[str, Document]) -> None:
+        project = self.project
+        document = documents[name]
+        value: dict[str, Any] = {}
+        origins: dict[str, tuple[Document, Pointer]] = {}
+        for each in reversed(chain):
+            own = documents[each].value
+            value.update({key: item for key, item in own.items() if not key.startswith("x-")})
+            origins.update(dict.fromkeys(own, (documents[each], ())))
+        override = self.overrides.get(name, {})
+        if override:
+            settings = project.documents[SETTINGS]
+            base: Pointer = ("environments", str(project.environment), "connections", name)
+            value.update(override)
+            origins.update(dict.fromkeys(override, (settings, base)))
+
+        def origin(pointer: Pointer) -> tuple[Document, Pointer]:
+            home, base = origins.get(str(pointer[0]), (document, ())) if pointer else (document, ())
+            return home, (*base, *pointer)
+
+        def locate(pointer: Pointer, key: bool) -> Span:
+            home, place = origin(pointer)
+            if home is not document and home.path != SETTINGS:
+                return document.span(("extends",))
+            return home.span(place, key=key)
+
+        found = schema.check("connection", value, locate)
+        inherited = {place for place, _ in found if place and origin(place)[0] is not document}
+        parent_broken = len(chain) > 1 and chain[1] not in project.connections
+        project.diagnostics += [item for place, item in found if not (place in inherited and parent_broken)]
+        if found:
+            return
+        binder = Binder(origin)
+        connection = bind_connection.bind(name, value, binder)
+        project.diagnostics += [item for item in binder.diagnostics if item not in project.diagnostics]
+        if connection is not None:
+            project.connections[name] = connection
+
+    def _chain(self, name: str, documents: dict[str, Document]) -> list[str] | None:
+        """Follow `extends`: the connection first, what it extends after it; None, and a diagnostic, where it fails."""
+        chain = [name]
+        while True:
+            document = documents[chain[-1]]
+            parent = document.value.get("extends")
+            if not isinstance(parent, str):
+                return chain
+            if parent in chain:
+                message = f"'extends' leads back to itself: {' -> '.join([*chain, parent])}"
+                self.project.diagnostics.append(
+                    error("undefined-connection", message, document.span(("extends",)))
+                )
+                return None
+            if parent not in documents:
+                if chain[-1] == name and parent not in self.project.connection_names:
+                    remedy = names_hint(parent, documents, what="connections")
+                    self.project.diagnostics.append(
+                        error(
+                            "undefined-connection",
+                            f"no connection '{parent}' to extend",
+                            document.span(("extends",)),
+                            help=remedy,
+                        )
+                    )
+                return None
+            chain.append(parent)
+
+    def workflows(self) -> None:
+        """Read workflows.d/."""
+        project = self.project
+        files = self._files("workflow")
+        project.workflow_names = frozenset(files)
+        for name, path in files.items():
+            document = self._read(path)
+            if document is None or not self._mapping(document, "workflow"):
+                continue
+            found = schema.check("workflow", document.value, document.locate)
+            project.diagnostics += [diagnostic for _, diagnostic in found]
+            binder = Binder(document.origin)
+            workflow = bind_workflow.bind(name, document, binder, frozenset(place for place, _ in found))
+            project.diagnostics += binder.diagnostics
+            project.workflows[name] = workflow
+
+
+def _has_errors(project: Project) -> bool:
+    return any(item.severity is Severity.ERROR for item in project.diagnostics)

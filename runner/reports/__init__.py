@@ -1,0 +1,71 @@
+"""Reports, one file per format: the only place where results turn into text.
+
+A format's file holds a function for each thing it can show, under these names; each gives the whole text, which ends
+with a line break where it is not empty:
+
+- `diagnostics(findings)`: what the checks found (`runner validate`);
+- `plan(plan)`: the requests that a run would send (`runner plan`);
+- `run(result)`: how a run ended (`--report`);
+- `connection_tests(results)`: what `runner connections test` found.
+
+A format for people on a terminal says `COLORED = True`: its functions take `color=` as well. Nothing here prints:
+`runner.cli` owns the streams and removes known secrets from what goes there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from runner import registry
+from runner.diagnostics import Diagnostic, Severity, names_hint
+from runner.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the checks found: the diagnostics in order, the texts of the files, how many files were checked.
+
+    `concealing` holds diagnostics that are not shown but whose concealed places stay concealed all the same.
+    """
+
+    diagnostics: tuple[Diagnostic, ...]
+    concealing: tuple[Diagnostic, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    files: int = 0
+
+    @property
+    def errors(self) -> int:
+        """How many diagnostics are errors."""
+        return sum(item.severity is Severity.ERROR for item in self.diagnostics)
+
+    @property
+    def warnings(self) -> int:
+        """How many diagnostics are warnings."""
+        return len(self.diagnostics) - self.errors
+
+
+def formats(subject: str) -> tuple[str, ...]:
+    """List the formats that can show a subject (`diagnostics`, `plan`, ...)."""
+    return tuple(
+        name for name in registry.names("reports") if hasattr(registry.load("reports", name), subject)
+    )
+
+
+def load(name: str, subject: str) -> ModuleType:
+    """Import one format; raises UsageError where there is none of that name that can show the subject."""
+    if name in registry.names("reports"):
+        module = registry.load("reports", name)
+        if hasattr(module, subject):
+            return module
+    raise UsageError(
+        f"there is no format '{name}' for this", help=names_hint(name, formats(subject), what="formats")
+    )
+
+
+def render(name: str, subject: str, value: Any, *, color: bool = False) -> str:
+    """Show a subject in a format; raises UsageError as `load` does."""
+    module = load(name, subject)
+    more = {"color": color} if getattr(module, "COLORED", False) else {}
+    text: str = getattr(module, subject)(value, **more)
+    return text

@@ -1,0 +1,111 @@
+"""JUnit XML for CI systems: a run is a test suite, an action a test case.
+
+A failure that the workflow handles (`on_error: continue`) is a passed case with the failure in its `system-out`. What
+ends a run outside of every action (secrets unavailable, a timeout, a signal) is a case of its own, named `run`.
+"""
+
+import re
+
+from runner.errors import Failure
+from runner.result import ActionResult, RunResult, Status
+
+# XML 1.0, production 2: everything else may not stand in a document, not even escaped.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENTITIES = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "\t": "&#9;",
+    "\n": "&#10;",
+    "\r": "&#13;",
+}
+_SPECIAL = re.compile('[&<>"\t\n\r]')
+
+
+def run(result: RunResult) -> str:
+    """Give a run as one test suite."""
+    cases = [_case(result.workflow, action) for action in result.actions]
+    unhandled = [action for action in result.actions if action.error and not action.handled]
+    failures = len(unhandled)
+    errors = 0
+    if result.status is not Status.SUCCEEDED and not failures:
+        errors = 1
+        cases.append(_outside(result))
+    skipped = sum(action.status is Status.SKIPPED for action in result.actions)
+    counts = f'tests="{len(cases)}" failures="{failures}" errors="{errors}"'
+    time = f'time="{result.duration:.3f}"'
+    # Most readers take a timestamp without fraction and zone; ours is in UTC.
+    suite = (
+        f"  <testsuite{_attribute('name', result.workflow)} {counts} "
+        f'skipped="{skipped}" {time}{_attribute("timestamp", result.started_at[:19])}>'
+    )
+    properties = {"run": result.run_id, "status": result.status.value}
+    if result.user:
+        properties["user"] = result.user
+    if result.environment:
+        properties["environment"] = result.environment
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="runner.d" {counts} {time}>',
+        suite,
+        "    <properties>",
+        *(f"      <property{_attribute('name', n)}{_attribute('value', v)}/>" for n, v in properties.items()),
+        "    </properties>",
+        *cases,
+        "  </testsuite>",
+        "</testsuites>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _case(workflow: str, action: ActionResult) -> str:
+    seconds = float(action.record.get("duration") or 0.0)
+    start = (
+        f"    <testcase{_attribute('classname', f'{workflow}.{action.section}')}"
+        f'{_attribute("name", action.name or action.key)} time="{seconds:.3f}"'
+    )
+    if action.error and action.handled:
+        said = f"on_error: continue\n{_described(action.error)}"
+        inner = f"      <system-out>{_text(said)}</system-out>"
+    elif action.error:
+        inner = _problem("failure", action.error)
+    elif action.status is Status.SKIPPED:
+        inner = f"      <skipped{_attribute('message', action.reason or 'skipped')}/>"
+    else:
+        return f"{start}/>"
+    return f"{start}>\n{inner}\n    </testcase>"
+
+
+def _outside(result: RunResult) -> str:
+    start = f"    <testcase{_attribute('classname', result.workflow)}{_attribute('name', 'run')}"
+    if result.error:
+        inner = _problem("error", result.error)
+    else:
+        message = f"the run ended as {result.status.value}"
+        inner = f"      <error{_attribute('type', result.status.value)}{_attribute('message', message)}/>"
+    return f'{start} time="{result.duration:.3f}">\n{inner}\n    </testcase>'
+
+
+def _problem(element: str, failure: Failure) -> str:
+    attributes = _attribute("type", failure.kind.value) + _attribute("message", failure.message)
+    return f"      <{element}{attributes}>{_text(_described(failure))}</{element}>"
+
+
+def _described(failure: Failure) -> str:
+    lines = [failure.message]
+    if failure.span:
+        lines.append(f"at {failure.span}")
+    if failure.help:
+        lines.append(f"help: {failure.help}")
+    return "\n".join(lines)
+
+
+def _attribute(name: str, value: str) -> str:
+    legal = _ILLEGAL.sub("", value)
+    return f' {name}="{_SPECIAL.sub(lambda match: _ENTITIES[match[0]], legal)}"'
+
+
+def _text(value: str) -> str:
+    legal = _ILLEGAL.sub("", value)
+    return legal.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")

@@ -1,0 +1,107 @@
+"""A plan as people read it: numbered actions, each request as it would be sent."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from runner.errors import JsonObject
+from runner.reports.text.style import Style, harmless, one_line
+
+_SECTIONS = {"on_failure": "only when an action failed", "finally": "at the end, whatever happened"}
+_INDENT = "     "
+
+
+def plan(plan: JsonObject, style: Style) -> str:
+    """Give the whole plan: what it is for, the secrets it will read, its actions, its outputs."""
+    lines = _head(plan, style)
+    section = "actions"
+    for number, action in enumerate(plan["actions"], 1):
+        if action.get("section", "actions") != section:
+            section = action["section"]
+            lines += ["", style.paint(f"{section}: {_SECTIONS.get(section, '')}".rstrip(": "), "dim")]
+        lines += ["", *_action(number, action, style)]
+    if plan.get("outputs"):
+        lines += ["", style.paint("outputs", "strong")]
+        lines += _pairs(plan["outputs"], "  ")
+    return "\n".join(lines) + "\n"
+
+
+def _head(plan: JsonObject, style: Style) -> list[str]:
+    lines = [style.paint(f"plan of {one_line(plan['workflow'])}", "strong")]
+    for name, key in (("environment", "environment"), ("user", "user")):
+        if plan.get(key):
+            lines.append(f"  {name}: {one_line(str(plan[key]))}")
+    if plan.get("inputs"):
+        lines.append("  inputs:")
+        lines += _pairs(plan["inputs"], "    ")
+    if plan.get("secrets"):
+        lines.append("  secrets that a run may read, and where they go:")
+        for secret in plan["secrets"]:
+            owner = secret.get("connection") or secret.get("workflow") or ""
+            host = secret.get("host")
+            goes = f" -> {one_line(str(host))}" if host else ""
+            lines.append(
+                f"    {one_line(str(secret['reference']))}{goes}  ({one_line(str(owner))})"
+                if owner
+                else f"    {one_line(str(secret['reference']))}{goes}"
+            )
+    return lines
+
+
+def _action(number: int, action: JsonObject, style: Style) -> list[str]:
+    through = f"  through {one_line(str(action['connection']))}" if action.get("connection") else ""
+    lines = [f"{number:>3}. {style.paint(one_line(action['id']), 'strong')}{style.paint(through, 'dim')}"]
+    condition = action.get("if")
+    if condition is False:
+        lines.append(f"{_INDENT}skipped: its `if` is false")
+    elif condition is not None and condition is not True:
+        lines.append(f"{_INDENT}if {one_line(str(condition))}")
+    if request := action.get("request"):
+        lines += _request(request)
+    if action.get("set") is not None:
+        lines.append(f"{_INDENT}set")
+        lines += _pairs(action["set"], _INDENT + "  ")
+    for kind in ("wait", "fail"):
+        if action.get(kind) is not None:
+            lines.append(f"{_INDENT}{kind} {one_line(_value(action[kind]))}")
+    if action.get("retry"):
+        lines.append(f"{_INDENT}{style.paint('retry: ' + one_line(_retry(action['retry'])), 'dim')}")
+    lines += [
+        f"{_INDENT}{style.paint('note: ' + one_line(str(n)), 'warn')}" for n in action.get("notes") or ()
+    ]
+    return lines
+
+
+def _request(request: JsonObject) -> list[str]:
+    lines = [f"{_INDENT}{one_line(str(request['method']))} {one_line(str(request['url']))}"]
+    lines += [
+        f"{_INDENT}{one_line(str(name))}: {one_line(_value(value))}"
+        for name, value in (request.get("headers") or {}).items()
+    ]
+    body = request.get("body")
+    if body is None and not request.get("body_kind"):
+        return lines
+    kind = request.get("body_kind")
+    if kind == "form" and isinstance(body, Mapping):
+        return [*lines, f"{_INDENT}form", *_pairs(body, _INDENT + "  ")]
+    written = body if isinstance(body, str) and kind == "text" else _json(body)
+    return lines + [f"{_INDENT}{line}" for line in harmless(written).split("\n")]
+
+
+def _pairs(values: Mapping[str, Any], indent: str) -> list[str]:
+    return [f"{indent}{one_line(str(name))}: {one_line(_value(value))}" for name, value in values.items()]
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _json(value: Any) -> str:
+    compact = json.dumps(value, ensure_ascii=False)
+    return compact if len(compact) <= 100 else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _retry(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return _value(value)
+    return ", ".join(f"{name} {_value(item)}" for name, item in value.items())

@@ -1,0 +1,238 @@
+"""One HTTP request of an action: built in two faces, sent, retried, judged."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus, urlsplit
+
+from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.model import Action, Connection
+from runner.plan import View, label_of
+from runner.secret_ref import SecretRef
+from runner.sensitive import Rendered, placeholder
+from runner.template import Tree
+
+if TYPE_CHECKING:
+    from runner.perform import Performance
+
+
+@dataclass(slots=True, kw_only=True)
+class Built:
+    """A request ready to send. `shown` is its record; `method`, `url`, `headers`, `body` are what is sent."""
+
+    method: str
+    url: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: bytes | None
+    shown: JsonObject
+
+
+def describe(action: Action, view: View) -> JsonObject:
+    """Show the request of an action before the run."""
+    connection = view.project.connections.get(action.connection or "")
+    config = action.config
+    base = str(view.show(connection.base_url)).rstrip("/") if connection else ""
+    url = base + str(view.show(config.path)) if config.path is not None else str(view.show(config.url))
+    query: dict[str, Any] = {}
+    headers: dict[str, Any] = {}
+    if connection:
+        query |= {name: _show_part(item, view) for name, item in connection.query.items()}
+        headers |= {name: _show_part(item, view) for name, item in connection.headers.items()}
+        headers |= _credentials_shown(connection, view)
+    query |= {name: view.show(item) for name, item in config.query.items()}
+    headers = _merged(headers, {name: view.show(item) for name, item in config.headers.items()})
+    described: JsonObject = {
+        "method": config.method,
+        "url": url + _joined_query(url, query, shown=True),
+        "headers": {name: str(value) for name, value in headers.items() if value is not None},
+    }
+    if config.body_kind:
+        described["body_kind"] = config.body_kind
+        described["body"] = view.show(config.body)
+    return described
+
+
+def build(action: Action, connection: Connection | None, performance: "Performance") -> Built:
+    """Render the request; raises FailureError for what cannot be rendered or is not allowed."""
+    config = action.config
+    if connection:
+        base = performance.base_url(connection)
+        path = performance.render(config.path)
+        url = Rendered(base + path.wire, base + str(path.shown))
+        plain_path = path.wire.partition("?")[0]
+        _check_allowed(connection, config.method, plain_path, action)
+    else:
+        url = performance.render(config.url)
+        plain_path = urlsplit(str(url.wire)).path
+        _check_url(str(url.wire), action)
+    query_wire: dict[str, Any] = {}
+    query_shown: dict[str, Any] = {}
+    headers_wire: dict[str, Any] = {}
+    headers_shown: dict[str, Any] = {}
+    if connection:
+        for name, item in connection.query.items():
+            if not isinstance(item, SecretRef):
+                rendered = performance.render(item)
+                query_wire[name], query_shown[name] = rendered.wire, rendered.shown
+        for name, value in connection.headers.items():
+            if not isinstance(value, SecretRef):
+                rendered = performance.render(value)
+                headers_wire[name], headers_shown[name] = rendered.wire, rendered.shown
+    for name, item in config.query.items():
+        rendered = performance.render(item)
+        query_wire[name], query_shown[name] = rendered.wire, rendered.shown
+    own = {name: performance.render(item) for name, item in config.headers.items()}
+    headers_wire = _merged(headers_wire, {name: value.wire for name, value in own.items()})
+    headers_shown = _merged(headers_shown, {name: value.shown for name, value in own.items()})
+    shown: JsonObject = {
+        "method": config.method,
+        "url": url.shown + _joined_query(str(url.shown), query_shown, shown=True),
+    }
+    body: bytes | None = None
+    if config.body_kind:
+        content = performance.render(config.body)
+        body, kind = _encoded(config.body_kind, content.wire, action)
+        shown["body"] = content.shown
+        if kind and not any(name.lower() == "content-type" for name in headers_wire):
+            headers_wire["Content-Type"] = headers_shown["Content-Type"] = kind
+    shown["headers"] = {
+        name: _header_text(value) for name, value in headers_shown.items() if value is not None
+    }
+    return Built(
+        method=config.method,
+        url=str(url.wire) + _joined_query(str(url.wire), query_wire, shown=False),
+        path=plain_path,
+        headers=[(name, _header_text(value)) for name, value in headers_wire.items() if value is not None],
+        body=body,
+        shown=shown,
+    )
+
+
+async def send(action: Action, performance: "Performance") -> Any:
+    """Send the request of an action until it succeeds or must not be repeated; gives the output."""
+    from runner.attempts import Attempts
+
+    connection = performance.session.connection(action.connection) if action.connection else None
+    built = build(action, connection, performance)
+    performance.record["request"] = performance.session.redactor.data(built.shown)
+    answer = await Attempts(action, connection, built, performance).run()
+    return performance.output_of(action, answer)
+
+
+def _show_part(item: Tree | SecretRef, view: View) -> Any:
+    if isinstance(item, SecretRef):
+        return placeholder(label_of(view.project, item, view.plan))
+    return view.show(item)
+
+
+def _credentials_shown(connection: Connection, view: View) -> dict[str, str]:
+    """Say in a plan which credentials go along, where they are a header that everybody knows."""
+    labels = ", ".join(label_of(view.project, ref, view.plan) for ref in connection.auth_secrets.values())
+    if not labels:
+        return {}
+    names = {"bearer": "Authorization", "basic": "Authorization"}
+    if connection.type in names:
+        return {names[connection.type]: placeholder(labels)}
+    return {
+        key.name: placeholder(labels) for key in getattr(connection.auth, "keys", ()) if key.place == "header"
+    }
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge headers: names are equal whatever their case; the second wins."""
+    taken = {name.lower() for name in second}
+    return {**{name: value for name, value in first.items() if name.lower() not in taken}, **second}
+
+
+def _joined_query(url: str, query: Mapping[str, Any], *, shown: bool) -> str:
+    """Write a query: lists repeat their parameter, null leaves it out."""
+    from runner.template_engine import text_of
+
+    pairs: list[str] = []
+    for name, value in query.items():
+        for item in value if isinstance(value, list) else [value]:
+            if item is None:
+                continue
+            text = text_of(item)
+            written = text if shown and "‹" in text else quote(text, safe="~")
+            pairs.append(f"{quote(name, safe='~')}={written}")
+    if not pairs:
+        return ""
+    return ("&" if "?" in url else "?") + "&".join(pairs)
+
+
+def _header_text(value: Any) -> str:
+    from runner.template_engine import text_of
+
+    return text_of(value)
+
+
+def _encoded(kind: str, value: Any, action: Action) -> tuple[bytes, str | None]:
+    from runner.template_engine import text_of
+
+    if kind == "json":
+        try:
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        except ValueError:
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.RENDER,
+                    message=f"the JSON body of '{action.id}' holds a number that JSON does not have",
+                )
+            ) from None
+        return text.encode("utf-8", "surrogatepass"), "application/json"
+    if kind == "form":
+        pairs = [
+            f"{quote_plus(name)}={quote_plus(text_of(item))}"
+            for name, given in value.items()
+            for item in (given if isinstance(given, list) else [given])
+            if item is not None
+        ]
+        return "&".join(pairs).encode(), "application/x-www-form-urlencoded"
+    return text_of(value).encode(), None
+
+
+def _check_allowed(connection: Connection, method: str, path: str, action: Action) -> None:
+    if connection.allow is None or allowed(connection, method, path):
+        return
+    rules = ", ".join(f"'{rule.method} {rule.path}'" for rule in connection.allow) or "nothing"
+    raise FailureError(
+        Failure(
+            kind=FailureKind.NOT_ALLOWED,
+            message=f"the connection '{connection.name}' does not allow {method} on this path",
+            help=f"it allows {rules}; the list is `allow` in its file",
+            span=action.config.path.span,
+        )
+    )
+
+
+def allowed(connection: Connection, method: str, path: str) -> bool:
+    """Tell whether `allow` permits a method on a path (without query, relative to the base URL)."""
+    if connection.allow is None:
+        return True
+    return any(
+        rule.method in ("*", method) and fnmatchcase(path, rule.path.replace("[", "[[]").replace("?", "[?]"))
+        for rule in connection.allow
+    )
+
+
+def _check_url(url: str, action: Action) -> None:
+    parts = urlsplit(url)
+    loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        message, remedy = "the URL is not an absolute http(s) URL", "write https://HOST/PATH"
+    elif parts.username or parts.password:
+        message, remedy = "the URL holds a user name or password", "use a connection for credentials"
+    elif parts.scheme == "http" and not loopback:
+        message, remedy = (
+            "the URL is plain http to another machine",
+            "use https, or a connection with allow_http: true",
+        )
+    else:
+        return
+    raise FailureError(
+        Failure(kind=FailureKind.NOT_ALLOWED, message=message, help=remedy, span=action.config.url.span)
+    )

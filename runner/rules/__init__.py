@@ -1,0 +1,86 @@
+"""Rules, one file each: a mistake that loading alone does not see, or the page that explains one that it does.
+
+A rule's file is named after it. Its docstring is the page that `runner explain` prints: what the rule means and why,
+then a bad and a good example, both of which are tests. It holds `SEVERITY`, `SUMMARY` and `check(project)`.
+"""
+
+import re
+from collections.abc import Iterator
+
+from runner.document import Document, Pointer
+from runner.model import Workflow
+from runner.project import SETTINGS, Project
+from runner.reference import Reference
+from runner.source import Span
+from runner.template import Template
+
+ROOTS = frozenset(
+    {"inputs", "vars", "environment", "actions", "run", "item", "index", "response", "secrets", "error"}
+)
+"""Every name that templates of some field know (SPEC 4.4)."""
+
+SECTIONS = ("actions", "on_failure", "finally")
+"""The lists of actions of a workflow, in the order in which they run."""
+
+_PART = re.compile(r"\s*(?:\.\s*\w+|\[\s*(?:'[^']*'|\"[^\"]*\"|-?\d+)\s*\])")
+_VARIABLE = re.compile(r"\{\{\s*(?:vars\.([A-Za-z_]\w*)|(environment))\s*\}\}")
+
+
+def every_template(project: Project) -> Iterator[tuple[Template, Workflow | None]]:
+    """Give each template of the project, with the workflow it stands in, or None in a connection."""
+    for connection in project.connections.values():
+        for template in connection.templates:
+            yield template, None
+    for workflow in project.workflows.values():
+        for template in workflow.templates:
+            yield template, workflow
+
+
+def field(template: Template) -> str:
+    """Name the field of a template as it is written inside its action."""
+    if template.owner is None:
+        return template.field
+    section, index = template.owner
+    return template.field.removeprefix(f"{section}[{index}].")
+
+
+def place(template: Template, reference: Reference, parts: int) -> Span:
+    """Find the place of a reference up to a number of its parts: of `actions.serch.output`, one part is `actions.serch`."""
+    at = reference.start + len(reference.root)
+    for _ in range(parts):
+        match = _PART.match(template.text, at)
+        if not match:
+            at = reference.end
+            break
+        at = match.end()
+    return template.place(reference.start, at)
+
+
+def filled(project: Project, template: Template) -> str:
+    """Give the text of a template with `vars` and `environment` put in where the files say what they are."""
+
+    def value(match: re.Match[str]) -> str:
+        known = project.environment if match[2] else project.vars.get(match[1])
+        return known if isinstance(known, str) and "{{" not in known else match[0]
+
+    return _VARIABLE.sub(value, template.text)
+
+
+def strings(document: Document) -> Iterator[tuple[Pointer, str]]:
+    """Give each text value of a file with its pointer; keys that start with `x-` at the top level are left out."""
+    pending: list[tuple[Pointer, object]] = [((), document.value)]
+    while pending:
+        pointer, value = pending.pop()
+        if isinstance(value, str):
+            yield pointer, value
+        elif isinstance(value, dict):
+            pending += [
+                ((*pointer, key), item) for key, item in value.items() if pointer or not key.startswith("x-")
+            ]
+        elif isinstance(value, list):
+            pending += [((*pointer, index), item) for index, item in enumerate(value)]
+
+
+def settings_unread(project: Project) -> bool:
+    """Tell whether runner.yaml has errors, so that nothing is known of what it says."""
+    return any(found.primary.span.path == SETTINGS for found in project.diagnostics)

@@ -1,0 +1,234 @@
+"""A template names something that does not exist where it stands.
+
+An input, a variable, a secret or an action that is declared nowhere, an action that has not run yet when the template
+is rendered, or a part that the thing does not have (`run.started`, `actions.search.body`). A run would stop there, in
+the middle of its work; this says so before anything is sent. `| default(...)` does not silence it: what is declared
+nowhere can never have a value.
+
+What counts as known: in `actions`, the actions written before; in `on_failure`, all of `actions` and the earlier ones
+of the list; in `finally`, both lists and the earlier ones; in `outputs`, all of `actions`. The `vars` of a workflow
+see those of runner.yaml only.
+
+```bad
+# workflows.d/escalate.yaml
+actions:
+  - id: search
+    request: {url: https://example.com/search}
+  - id: page
+    request:
+      method: POST
+      url: https://example.com/incidents
+      json: {tickets: "{{ actions.serch.output }}"}
+```
+```good
+# workflows.d/escalate.yaml
+actions:
+  - id: search
+    request: {url: https://example.com/search}
+  - id: page
+    request:
+      method: POST
+      url: https://example.com/incidents
+      json: {tickets: "{{ actions.search.output }}"}
+```
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from runner.diagnostics import Diagnostic, Label, Severity, closest, names_hint
+from runner.model import Action, Workflow
+from runner.project import Project
+from runner.reference import Reference
+from runner.rules import ROOTS, SECTIONS, every_template, place, settings_unread
+from runner.template import Template
+
+SEVERITY = Severity.ERROR
+SUMMARY = "a template names something that does not exist where it stands"
+
+_PARTS: dict[str, frozenset[str]] = {
+    "run": frozenset({"id", "workflow", "started_at", "user"}),
+    "response": frozenset({"status", "headers", "body", "url", "elapsed", "pages"}),
+    "error": frozenset({"kind", "message", "action"}),
+}
+_ACTION_PARTS = frozenset({"output", "status", "response", "error"})
+_RECORDED_PARTS = frozenset({"status", "headers"})
+_FOREIGN = {
+    "steps": "actions",
+    "params": "inputs",
+    "env": "vars",
+    "user": "run.user",
+    "result": "response",
+    "body": "response.body",
+}
+"""Names that other tools use for what stands on the right."""
+
+
+def check(project: Project) -> Iterator[Diagnostic]:
+    """Check every reference of every template."""
+    variables = None if settings_unread(project) else project.known_vars
+    for template, workflow in every_template(project):
+        for reference in template.references:
+            found = _Use(template, reference, workflow, variables).check()
+            if found is not None:
+                yield found
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One reference in its template. `variables` are those of the project, None where they are not known."""
+
+    template: Template
+    reference: Reference
+    workflow: Workflow | None
+    variables: frozenset[str] | None
+
+    def check(self) -> Diagnostic | None:
+        root, path = self.reference.root, self.reference.path
+        if root not in ROOTS:
+            near = _FOREIGN.get(root)
+            remedy = (
+                f"did you mean '{near}'?"
+                if near
+                else names_hint(root, self.template.roots, what="names here")
+            )
+            return self._error(f"there is no '{root}' in templates", 0, remedy)
+        if root not in self.template.roots or not path:
+            return None  # `unavailable-root` speaks of the first
+        if root == "environment":
+            return self._error(
+                f"'environment' is text: it has no '{path[0]}'", 1, "write {{ environment }} for its name"
+            )
+        if root in _PARTS:
+            return self._part(0, _PARTS[root])
+        if root == "vars":
+            return self._variable(str(path[0]))
+        if root in ("inputs", "secrets"):
+            return self._declared(root, str(path[0]))
+        return self._action(str(path[0])) if root == "actions" else None
+
+    def _error(self, message: str, parts: int, remedy: str | None, *related: Label) -> Diagnostic:
+        where = place(self.template, self.reference, parts)
+        return Diagnostic(
+            rule="undefined-reference",
+            severity=SEVERITY,
+            message=message,
+            primary=Label(where),
+            related=related,
+            help=remedy,
+        )
+
+    def _part(self, depth: int, known: Collection[str]) -> Diagnostic | None:
+        """Check the part at `depth` of the path against the names that there are."""
+        path = self.reference.path
+        if len(path) <= depth or path[depth] in known:
+            return None
+        before = Reference(self.reference.root, path[:depth], 0, 0).text
+        remedy = names_hint(str(path[depth]), known, prefix=f"{before}.", what=f"names in '{before}'")
+        return self._error(f"'{before}' has no '{path[depth]}'", depth + 1, remedy)
+
+    def _variable(self, name: str) -> Diagnostic | None:
+        if self.variables is None or name in self.variables:
+            return None
+        known = set(self.variables)
+        if self.workflow is not None:
+            own = _names(self.workflow, "vars")
+            if own is None:
+                return None
+            if self.template.owner is not None or self.template.pointer[0] != "vars":
+                known |= own
+            elif name in own:
+                remedy = "take it from `inputs`, or declare it under `vars` in runner.yaml"
+                return self._error(
+                    f"'vars.{name}' is not known here: `vars` see those of runner.yaml only", 1, remedy
+                )
+        if name in known or self.reference.guarded:  # an environment may have it and another may not
+            return None
+        remedy = names_hint(name, known, prefix="vars.", what="vars")
+        if not known:
+            remedy = "there are none: declare it under `vars` in runner.yaml"
+        return self._error(f"no variable '{name}'", 1, remedy)
+
+    def _declared(self, root: str, name: str) -> Diagnostic | None:
+        if self.workflow is None:
+            return None
+        known = _names(self.workflow, root)
+        if known is None or name in known:
+            return None
+        what = root.removesuffix("s")
+        remedy = names_hint(name, known, prefix=f"{root}.", what=root)
+        if not known:
+            remedy = f"this workflow declares no {root}: add it under `{root}`"
+        return self._error(f"no {what} '{name}'", 1, remedy)
+
+    def _action(self, name: str) -> Diagnostic | None:
+        workflow = self.workflow
+        if workflow is None or f"id:{name}" in workflow.unread:
+            return None
+        visible = _visible(workflow, self.template.owner)
+        action = visible.get(name)
+        if action is not None:
+            return self._inside(action)
+        other = next((item for item in workflow.every_action if item.id == name), None)
+        if other is not None:
+            return self._too_early(other)
+        if any(section in workflow.unread for section in SECTIONS):
+            return None
+        before = " before this one" if self.template.owner else ""
+        hidden = {item.removeprefix("id:") for item in workflow.unread if item.startswith("id:")}
+        remedy = names_hint(name, {*visible, *hidden}, prefix="actions.", what=f"actions{before}")
+        later = closest(name, [item.id for item in workflow.every_action if item.id not in visible])
+        if later and "did you mean" not in remedy:
+            remedy = f"'{later}' stands after this one" if self.template.owner else remedy
+        return self._error(f"no action '{name}'{before}", 1, remedy)
+
+    def _too_early(self, other: Action) -> Diagnostic:
+        assert self.workflow is not None
+        there = Label(self.workflow.document.span((*other.pointer, "id")), "it stands here")
+        owner = self.template.owner
+        if owner == (other.section, other.index):
+            remedy = (
+                "`response` holds its answer"
+                if "response" in self.template.roots
+                else "an action sees those before it"
+            )
+            return self._error(f"action '{other.id}' is this one: it has no output yet", 1, remedy)
+        if owner is None:
+            message = (
+                f"action '{other.id}' stands in `{other.section}`, which runs after the outputs are made"
+            )
+            return self._error(message, 1, "outputs see `actions` only", there)
+        if owner[0] == other.section:
+            remedy = f"move '{other.id}' before it"
+            return self._error(f"action '{other.id}' stands after this one", 1, remedy, there)
+        message = f"action '{other.id}' stands in `{other.section}`, which runs after this one"
+        return self._error(message, 1, f"`{owner[0]}` sees only what runs before it", there)
+
+    def _inside(self, action: Action) -> Diagnostic | None:
+        path = self.reference.path
+        wrong = self._part(1, _ACTION_PARTS)
+        if wrong is not None or len(path) < 3:
+            return wrong
+        if path[1] == "response":
+            return self._part(2, _RECORDED_PARTS)
+        if path[1] == "output":
+            made = action.config if action.kind == "set" else action.output if action.has_output else None
+            if isinstance(made, dict):
+                return self._part(2, made)
+        return None
+
+
+def _names(workflow: Workflow, key: str) -> frozenset[str] | None:
+    """List what a workflow declares under a key, also where a part of it has errors; None where it cannot be told."""
+    value = workflow.document.value
+    declared = value.get(key, {}) if isinstance(value, dict) else None
+    return frozenset(declared) if isinstance(declared, dict) else None
+
+
+def _visible(workflow: Workflow, owner: tuple[str, int] | None) -> dict[str, Action]:
+    """List the actions that have run when a template is rendered."""
+    if owner is None:
+        return {action.id: action for action in workflow.actions}
+    at = (SECTIONS.index(owner[0]), owner[1])
+    ran = [action for action in workflow.every_action if (SECTIONS.index(action.section), action.index) < at]
+    return {action.id: action for action in ran}

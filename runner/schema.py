@@ -1,0 +1,207 @@
+"""JSON Schema: the one user of jsonschema. Turns its verdicts into diagnostics at the exact key."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from runner.diagnostics import Diagnostic, error, names_hint
+from runner.document import Pointer
+from runner.filters import type_name
+from runner.language import schema_text
+from runner.source import Span
+
+Locate = Callable[[Pointer, bool], Span]
+"""Finds the place of a pointer; with True the place of its key."""
+
+_ARTICLES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "null",
+}
+
+
+@cache
+def _validator(name: str) -> Any:
+    import json
+
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(schema_text(name)))
+
+
+def check(name: str, value: Any, locate: Locate) -> list[tuple[Pointer, Diagnostic]]:
+    """Check the value of a file against the schema `name`; gives each diagnostic with the pointer it belongs to."""
+    found: dict[tuple[Any, ...], tuple[Pointer, Diagnostic]] = {}
+    for problem in _validator(name).iter_errors(value):
+        for pointer, diagnostic in _explain(problem, locate):
+            found.setdefault((pointer, diagnostic.rule, diagnostic.message), (pointer, diagnostic))
+    return list(found.values())
+
+
+def problems_of(schema: Any, value: Any) -> list[tuple[Pointer, str]]:
+    """Check data against a schema that a user wrote; gives pointer and sentence, never a value."""
+    from jsonschema import Draft202012Validator
+
+    found = []
+    for problem in Draft202012Validator(schema).iter_errors(value):
+        pointer = tuple(problem.absolute_path)
+        found.append((pointer, _sentence(problem)))
+    return found
+
+
+def schema_problem(schema: Any) -> tuple[Pointer, str] | None:
+    """Tell what is wrong with a schema that a user wrote, or None."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    problem = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+    return (tuple(problem.absolute_path), _sentence(problem)) if problem else None
+
+
+def written(pointer: Iterable[str | int]) -> str:
+    """Write a pointer as people do: `body.items[0].id`."""
+    text = ""
+    for part in pointer:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _explain(problem: Any, locate: Locate) -> Iterable[tuple[Pointer, Diagnostic]]:
+    pointer: Pointer = tuple(problem.absolute_path)
+    schema = problem.schema
+    keyword = problem.validator
+    if isinstance(schema, dict) and schema.get("x-secret"):
+        if not isinstance(problem.instance, str):
+            message = f"'{written(pointer)}' takes a secret reference, not {type_name(problem.instance)}"
+            yield (
+                pointer,
+                error("hardcoded-secret", message, locate(pointer, False), help=_SECRET_HELP, concealed=True),
+            )
+        return  # text that is no reference: `bind` says what is wrong with it
+    if keyword == "additionalProperties" and problem.validator_value is False:
+        known = set(schema.get("properties", {}))
+        patterns = list(schema.get("patternProperties", {}))
+        for key in problem.instance:
+            if key not in known and not any(re.search(pattern, key) for pattern in patterns):
+                where = (*pointer, key)
+                near = names_hint(key, known, what="keys here")
+                yield where, error("unknown-key", f"unknown key '{key}'", locate(where, True), help=near)
+        return
+    if keyword == "required":
+        name = re.match(r"'([^']*)'", problem.message)
+        key = name[1] if name else "?"
+        described = schema.get("properties", {}).get(key, {})
+        about = described.get("description") if isinstance(described, dict) else None
+        inside = f" in '{written(pointer)}'" if pointer else ""
+        yield (
+            pointer,
+            error("missing-key", f"the key '{key}' is missing{inside}", locate(pointer, False), help=about),
+        )
+        return
+    if keyword is None:  # the schema `false`: a key that does not fit here
+        key = str(pointer[-1]) if pointer else "?"
+        message = f"'{key}' does not apply here"
+        yield (
+            pointer,
+            error(
+                "unknown-key",
+                message,
+                locate(pointer, True),
+                help="remove it, or check the type or kind beside it",
+            ),
+        )
+        return
+    if "propertyNames" in problem.absolute_schema_path:
+        where = (*pointer, problem.instance)
+        message = f"'{problem.instance}' is no valid name here"
+        yield where, error("invalid-value", message, locate(where, True), help=f"write {_sentence(problem)}")
+        return
+    if keyword == "oneOf":
+        given = [
+            option["required"][0]
+            for option in schema["oneOf"]
+            if option.get("required", [""])[0] in problem.instance
+        ]
+        message = (
+            f"an action has one kind, this one has {' and '.join(given)}"
+            if given
+            else "the action has no kind"
+        )
+        yield (
+            pointer,
+            error("action-kind", message, locate(pointer, False), help=f"give it {schema['x-message']}"),
+        )
+        return
+    rule = "wrong-type" if keyword == "type" else "invalid-value"
+    what = f"'{written(pointer)}'" if pointer else "the file"
+    remedy: str | None = schema.get("description") if isinstance(schema, dict) else None
+    if keyword == "enum" and isinstance(problem.instance, str) and "auth" not in pointer:
+        options = [str(option) for option in problem.validator_value if isinstance(option, str)]
+        remedy = names_hint(problem.instance, options, what="possible")
+    secretive = "auth" in pointer
+    yield (
+        pointer,
+        error(
+            rule,
+            f"{what} must be {_wanted(problem)}",
+            locate(pointer, False),
+            help=remedy,
+            concealed=secretive,
+        ),
+    )
+
+
+_SECRET_HELP = "store it in Vault and write vault://MOUNT/PATH#FIELD here; replace it where it was used: it is in the history of git"  # noqa: S105
+
+
+def _wanted(problem: Any) -> str:
+    schema = problem.schema if isinstance(problem.schema, dict) else {}
+    value = problem.validator_value
+    if problem.validator == "type":
+        kinds = value if isinstance(value, list) else [value]
+        wanted = " or ".join(_ARTICLES[kind] for kind in kinds)
+        own = f"{schema['x-message']}" if "x-message" in schema else wanted
+        return f"{own}, not {type_name(problem.instance)}"
+    if "x-message" in schema:
+        return str(schema["x-message"])
+    if problem.validator == "enum":
+        return "one of " + ", ".join(str(option) for option in value)
+    if problem.validator == "const":
+        return f"{value!r}"
+    return _sentence(problem)
+
+
+def _sentence(problem: Any) -> str:
+    """Say what a value fails, in words of ours that hold no part of the value."""
+    schema = problem.schema if isinstance(problem.schema, dict) else {}
+    if "x-message" in schema:
+        return str(schema["x-message"])
+    value = problem.validator_value
+    name = re.match(r"'([^']*)'", problem.message)
+    if problem.validator == "type":
+        kinds = value if isinstance(value, list) else [value]
+        return f"{' or '.join(_ARTICLES.get(str(kind), str(kind)) for kind in kinds)}, not {type_name(problem.instance)}"
+    sentences: dict[str, str] = {
+        "minimum": f"at least {value}",
+        "maximum": f"at most {value}",
+        "exclusiveMinimum": f"more than {value}",
+        "exclusiveMaximum": f"less than {value}",
+        "minLength": "not empty" if value == 1 else f"at least {value} characters long",
+        "maxLength": f"at most {value} characters long",
+        "minItems": "not empty" if value == 1 else f"a list of at least {value} items",
+        "maxItems": f"a list of at most {value} items",
+        "pattern": f"text that matches {value}",
+        "enum": f"one of {value}",
+        "const": f"{value!r}",
+        "uniqueItems": "a list without repetitions",
+        "required": f"a mapping with the key '{name[1] if name else '?'}'",
+        "format": f"a valid {value}",
+        "multipleOf": f"a multiple of {value}",
+        "additionalProperties": "a mapping without other keys than the declared ones",
+    }
+    return sentences.get(problem.validator) or f"as its schema says ({problem.validator})"

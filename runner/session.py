@@ -1,0 +1,260 @@
+"""What one process holds for one run: secrets, credentials, the HTTP client, the redactor. Nothing of it travels."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runner import registry
+from runner.auth import Authenticator
+from runner.client import Channel, Client
+from runner.errors import Failure, FailureError, FailureKind, SecretProblem, SecretsError
+from runner.model import Connection, Limits, Workflow
+from runner.plan import Plan, resolved_refs
+from runner.project import Project
+from runner.secret_ref import ResolvedRef, SecretRef
+from runner.secrets import SecretSource, Warn
+from runner.sensitive import Redactor, Secret
+from runner.source import Span
+
+
+class Session:
+    """The process's side of a run: opened before the first action, closed after the last.
+
+    `now` gives seconds since 1970, `jitter` a number between 0 and 1; both are passed in so that tests need no luck.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        plan: Plan,
+        workflow: Workflow,
+        *,
+        environ: Mapping[str, str],
+        redactor: Redactor,
+        warn: Warn,
+        timeout: float | None = None,
+        client: Client | None = None,
+        now: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+        limits: Limits | None = None,
+    ) -> None:
+        self.project = project
+        self.plan = plan
+        self.workflow = workflow
+        self.redactor = redactor
+        self.warn = warn
+        self.now = now
+        self.jitter = jitter
+        self.limits = limits or Limits()
+        self.sensitive: dict[str, Any] = {}
+        self._environ = environ
+        self._timeout = timeout
+        self._client = client
+        self._values: dict[ResolvedRef, Secret] = {}
+        self._sources: dict[str, SecretSource] = {}
+        self._authenticators: dict[str, Authenticator] = {}
+        for secret in plan.secret_inputs.values():
+            redactor.add(secret.reveal(), secret.label)
+
+    async def open(self) -> None:
+        """Read the secrets of every connection that the workflow reaches, and its own; raises SecretsError with all problems."""
+        places: dict[ResolvedRef, list[Span]] = {}
+        problems: list[SecretProblem] = []
+        for refs in self._every_refs():
+            done, wrong = resolved_refs(self.project, refs, self.plan)
+            for name, resolved in done.items():
+                places.setdefault(resolved, []).append(refs[name].span)
+            problems += [
+                SecretProblem(
+                    reference=ref.text, message=problem.message, help=problem.help, spans=(ref.span,)
+                )
+                for ref, problem in wrong
+            ]
+        if problems:
+            raise SecretsError("secret references cannot be filled in", problems=tuple(problems))
+        for scheme in sorted({ref.scheme for ref in places}):
+            try:
+                self._values |= await self._source(scheme).read(
+                    [ref for ref in places if ref.scheme == scheme]
+                )
+            except SecretsError as error:
+                if not error.problems:
+                    raise
+                problems += [_placed(problem, places) for problem in error.problems]
+        if problems:
+            count = len(problems)
+            raise SecretsError(
+                f"{count} secret{'s are' if count > 1 else ' is'} unavailable", problems=tuple(problems)
+            )
+        for ref, secret in self._values.items():
+            self.redactor.add(secret.reveal(), ref.label)
+        for label in self.redactor.short:
+            self.warn(f"the secret {label} has under 6 characters: it is not searched for in output")
+
+    async def close(self) -> None:
+        """Close connections and end what the secret sources began."""
+        if self._client is not None:
+            await self._client.close()
+        for source in self._sources.values():
+            await source.close()
+
+    @property
+    def client(self) -> Client:
+        """The HTTP client, made when the first request is sent."""
+        if self._client is None:
+            self._client = Client(environ=self._environ)
+        return self._client
+
+    def connection(self, name: str) -> Connection:
+        """Give a connection that checking has proven to exist."""
+        return self.project.connections[name]
+
+    def secret(self, ref: SecretRef) -> Secret:
+        """Give the value of a reference that `open` has read."""
+        done, _ = resolved_refs(self.project, {"": ref}, self.plan)
+        return self._values[done[""]]
+
+    def workflow_secrets(self) -> dict[str, str]:
+        """Give the values behind `secrets.NAME`, for the wire face of a rendering."""
+        return {name: self.secret(ref).reveal() for name, ref in self.workflow.secrets.items()}
+
+    def secret_inputs(self) -> dict[str, str]:
+        """Give the values of secret inputs, for the wire face of a rendering."""
+        return {name: secret.reveal() for name, secret in self.plan.secret_inputs.items()}
+
+    def keep_sensitive(self, key: str, value: Any) -> None:
+        """Hold the output of a sensitive action, and search for its texts from now on."""
+        self.sensitive[key] = value
+        for text in _texts(value):
+            self.redactor.add(text, f"actions.{key}.output")
+
+    def authenticator(self, connection: Connection) -> Authenticator:
+        """Give what adds a connection's credentials to its requests."""
+        if connection.name not in self._authenticators:
+            module = registry.load("auth", connection.type)
+            fields: dict[str, Secret | str] = {}
+            for name in ("username",):
+                value = getattr(connection.auth, name, None)
+                if isinstance(value, str):
+                    fields[name] = value
+            fields |= {name: self.secret(ref) for name, ref in connection.auth_secrets.items()}
+            _check_fields(connection, fields)
+            made: Authenticator = module.Authenticator(connection.auth, fields, self.redactor.add)
+            self._authenticators[connection.name] = made
+        return self._authenticators[connection.name]
+
+    async def refresh(self, connection: Connection) -> bool:
+        """After a 401: get other credentials, by the auth type or because the secret in Vault has changed."""
+        if connection.type == "none":
+            return False
+        if await self.authenticator(connection).refresh():
+            return True
+        changed = False
+        done, _ = resolved_refs(self.project, connection.secrets, self.plan)
+        for ref in set(done.values()):
+            fresh = await self._source(ref.scheme).reread(ref)
+            if fresh is not None:
+                self.redactor.add(fresh.reveal(), ref.label)
+                self._values[ref] = fresh
+                changed = True
+        if changed:
+            self._authenticators.pop(connection.name, None)
+        return changed
+
+    def secret_parts(
+        self, connection: Connection
+    ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+        """Give the secret headers and query parameters of a connection, for its own origin only."""
+        headers = [
+            (name, self.secret(ref).reveal())
+            for name, ref in connection.headers.items()
+            if isinstance(ref, SecretRef)
+        ]
+        query = [
+            (name, self.secret(ref).reveal())
+            for name, ref in connection.query.items()
+            if isinstance(ref, SecretRef)
+        ]
+        return tuple(headers), tuple(query)
+
+    def channel(self, connection: Connection | None, origin: str | None, proxy: str | None) -> Channel:
+        """Say how a connection is reached."""
+        if connection is None:
+            return Channel(origin=None, connect_timeout=self.limits.connect)
+        ca = connection.tls.ca
+        if isinstance(ca, SecretRef):
+            ca = self.secret(ca).reveal()
+        elif ca is not None:
+            ca = str(self.project.root / ca)
+        return Channel(
+            origin=origin,
+            verify=connection.tls.verify,
+            ca=ca,
+            connect_timeout=self.limits.connect,
+            proxy=proxy,
+        )
+
+    def _every_refs(self) -> list[Mapping[str, SecretRef]]:
+        found: list[Mapping[str, SecretRef]] = [self.workflow.secrets]
+        found += [
+            self.project.connections[name].secrets
+            for name in self.workflow.connections
+            if name in self.project.connections
+        ]
+        return found
+
+    def _source(self, scheme: str) -> SecretSource:
+        if scheme not in self._sources:
+            if scheme == "env":
+                from runner.secrets.env import EnvSource
+
+                self._sources[scheme] = EnvSource(self._environ, register=self.redactor.add)
+            else:
+                from runner.secrets.vault import VaultSource
+
+                self._sources[scheme] = VaultSource(
+                    self.project.vault,
+                    self._environ,
+                    warn=self.warn,
+                    run_timeout=self._timeout,
+                    register=self.redactor.add,
+                    directory=self.project.root,
+                )
+        return self._sources[scheme]
+
+
+def _placed(problem: SecretProblem, places: Mapping[ResolvedRef, list[Span]]) -> SecretProblem:
+    """Add the places of the references that a problem names."""
+    spans = [span for ref, found in places.items() if ref.label in problem.reference for span in found]
+    return SecretProblem(
+        reference=problem.reference,
+        message=problem.message,
+        help=problem.help,
+        spans=tuple(sorted(set(spans))),
+    )
+
+
+def _check_fields(connection: Connection, fields: Mapping[str, Secret | str]) -> None:
+    """Refuse credentials that no header can carry, naming the field and never the value."""
+    for name, value in fields.items():
+        text = value.reveal() if isinstance(value, Secret) else value
+        if connection.type != "basic" and any(char in text for char in "\r\n\0"):
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.SECRET_UNAVAILABLE,
+                    message=f"the secret for auth.{name} of the connection '{connection.name}' holds a line break",
+                    help="store it in Vault without the line break at its end",
+                    span=connection.locate(("auth",)),
+                )
+            )
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return []

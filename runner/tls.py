@@ -1,0 +1,376 @@
+"""How a server is reached: its TLS context, its proxy, how far that got, and what it means when it fails.
+
+Messages are ours: no text of a library is passed on, because it may hold a URL or a header.
+"""
+
+import errno
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any, Literal
+
+from runner.duration import written
+from runner.errors import Failure, FailureError, FailureKind
+from runner.redirects import Origin
+
+_EXPIRED, _NOT_YET_VALID = 10, 9
+_HOST_MISMATCH, _ADDRESS_MISMATCH = 62, 64
+_NOT_TLS = re.compile(
+    r"wrong version number|http request|https proxy request|packet length too long|record layer"
+)
+_CLIENT_CERTIFICATE = re.compile(r"certificate required|bad certificate|handshake failure|unknown ca")
+_BEFORE_SENDING = {
+    "ConnectError",
+    "ConnectTimeout",
+    "PoolTimeout",
+    "ProxyError",
+    "UnsupportedProtocol",
+    "LocalProtocolError",
+}
+_UNREACHABLE = {
+    errno.ENETUNREACH: "the network cannot be reached",
+    errno.EHOSTUNREACH: "there is no way to it",
+    errno.ENETDOWN: "the network is down",
+    errno.EACCES: "this machine forbids the connection",
+    errno.EPERM: "this machine forbids the connection",
+    errno.EADDRNOTAVAIL: "no address or port of this machine is free for it",
+    errno.EMFILE: "this process has too many files open",
+    errno.ENFILE: "this machine has too many files open",
+}
+
+
+def context(*, verify: bool, ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Make the context of a channel: `ca` (a path or PEM text) and no other, else SSL_CERT_FILE, SSL_CERT_DIR, the system.
+
+    Always made here: a client library given only paths drops some of them and reads the environment of the process.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not verify:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    elif ca is not None:
+        _trust(made, "tls.ca", pem=ca) if "-----BEGIN" in ca else _trust(made, "tls.ca", file=ca)
+    elif environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR"):
+        if environ.get("SSL_CERT_FILE"):
+            _trust(made, "SSL_CERT_FILE", file=environ["SSL_CERT_FILE"])
+        # OpenSSL takes several directories here, and looks into them only when a certificate is checked.
+        for directory in filter(None, environ.get("SSL_CERT_DIR", "").split(":")):
+            _trust(made, "SSL_CERT_DIR", directory=directory)
+    else:
+        _trust_the_system(made)
+    return made
+
+
+def _trust_the_system(made: ssl.SSLContext) -> None:
+    # The names compiled into OpenSSL: the other two would follow the environment of the process.
+    paths = ssl.get_default_verify_paths()
+    file, directory = Path(paths.openssl_cafile), Path(paths.openssl_capath)
+    found = False
+    if file.is_file():
+        made.load_verify_locations(cafile=file)
+        found = True
+    if directory.is_dir() and next(directory.iterdir(), None):
+        made.load_verify_locations(capath=directory)
+        found = True
+    if not found:
+        import certifi
+
+        made.load_verify_locations(cafile=certifi.where())
+
+
+def _trust(
+    made: ssl.SSLContext,
+    key: str,
+    *,
+    file: str | None = None,
+    directory: str | None = None,
+    pem: str | None = None,
+) -> None:
+    where = f" {file or directory}" if pem is None else ""
+    try:
+        if directory and not Path(directory).is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "no such directory")
+        made.load_verify_locations(cafile=file, capath=directory, cadata=pem)
+    except (OSError, ValueError) as error:
+        # ssl.SSLError is an OSError; it comes for a file without a certificate.
+        system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+        reason = error.strerror if system and isinstance(error, OSError) else None
+        raise FailureError(
+            Failure(
+                kind=FailureKind.TLS,
+                message=f"the CA{where} from `{key}` cannot be used: {reason or 'no PEM certificate in it'}",
+                help="it must be PEM text with '-----BEGIN CERTIFICATE-----', or the path of a file with it",
+            )
+        ) from None
+
+
+def environment_proxy(origin: Origin, environ: Mapping[str, str]) -> str | None:
+    """Find the proxy for an origin in HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; lower case wins, as in curl."""
+    if _needs_no_proxy(origin, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
+        return None
+    for name in (f"{origin.scheme}_proxy", "all_proxy"):
+        for form in (name, name.upper()):
+            # In a CGI program HTTP_PROXY is what a visitor sent as the header `Proxy`.
+            if environ.get(form) and not (form == "HTTP_PROXY" and "REQUEST_METHOD" in environ):
+                return environ[form]
+    return None
+
+
+def _needs_no_proxy(origin: Origin, exceptions: str) -> bool:
+    host = origin.host.strip("[]").rstrip(".")
+    address = None
+    with suppress(ValueError):
+        address = ip_address(host)
+    if host == "localhost" or host.endswith(".localhost") or (address and address.is_loopback):
+        return True
+    for entry in re.split(r"[,\s]+", exceptions.lower()):
+        if entry == "*":
+            return True
+        with suppress(ValueError):
+            network = ip_network(entry.strip("[]"), strict=False)
+            if address and address in network:
+                return True
+            continue
+        name, _, port = entry.partition(":")
+        name = name.removeprefix("*").removeprefix(".")
+        if name and (not port or port == str(origin.port)) and (host == name or host.endswith(f".{name}")):
+            return True
+    return False
+
+
+class Progress:
+    """How far an exchange got, as httpcore's trace tells it: what it waits for, and whether a byte was sent."""
+
+    def __init__(self, *, timeout: float, connect_timeout: float) -> None:
+        self._timeout = written(timeout)
+        self._connect_timeout = written(connect_timeout)
+        self._origin: Origin | None = None
+        self._peer = ""
+        self._half_open: Any = None
+        self.sent = False
+        self.proxied = False
+        self.phase: Literal["start", "connect", "proxy", "tls", "answer", "body"] = "start"
+
+    def begin(self, origin: Origin) -> None:
+        """Start with the next request of the exchange."""
+        self._origin = origin
+        self._peer = origin.place
+        self.phase = "start"
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take an event of httpcore (its `trace` extension)."""
+        step = event.partition(".")[2]
+        if step == "connect_tcp.started":
+            self.phase = "connect"
+            self._peer = f"{info['host']}:{info['port']}"
+        elif step == "connect_tcp.complete":
+            self._half_open = info["return_value"]
+        elif step == "start_tls.started":
+            self.phase = "tls"
+        elif step == "start_tls.complete":
+            self._half_open = None
+        elif step == "send_request_headers.started":
+            if info["request"].method == b"CONNECT":
+                self.phase = "proxy"
+                return
+            self._half_open = None
+            self.phase = "answer"
+            self.sent = True
+
+    async def close(self) -> None:
+        """Close a connection that was cancelled in the middle of its TLS handshake: httpcore forgets it open."""
+        if self._half_open is not None:
+            stream, self._half_open = self._half_open, None
+            with suppress(Exception):
+                await stream.aclose()
+
+    @property
+    def _place(self) -> str:
+        if self.proxied and self.phase in {"start", "connect", "proxy"}:
+            return f"the proxy {self._peer}"
+        return self._origin.place if self._origin else "the server"
+
+    def timed_out(self) -> Failure:
+        """Say what did not come about within the time of the attempt."""
+        if self.phase in {"connect", "proxy", "tls"}:
+            what = f"no connection to {self._place} within {self._timeout}"
+        elif self.phase == "body":
+            what = f"the body of the answer from {self._place} did not end within {self._timeout}"
+        else:
+            what = f"no answer from {self._place} within {self._timeout}"
+        remedy = "if the server is only slow, raise `timeout` of the action"
+        return Failure(kind=FailureKind.TIMEOUT, message=what, help=remedy, retryable=True)
+
+    def explain(self, error: Exception) -> Failure:
+        """Say what an error of httpx, or of the layers below, means here."""
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if self.phase == "start" and not names & _BEFORE_SENDING:
+            self.sent = True  # a transport without a trace: not certain that nothing was written
+        if "ConnectTimeout" in names:
+            what = "no TLS handshake with" if self.phase == "tls" else "no connection to"
+            return Failure(
+                kind=FailureKind.TIMEOUT,
+                message=f"{what} {self._place} within {self._connect_timeout}",
+                help="a firewall may drop it, or host and port are wrong; else raise `limits.connect`",
+                retryable=True,
+            )
+        if "TimeoutException" in names:
+            return self.timed_out()
+        host = (
+            self._peer.rpartition(":")[0]
+            if self.phase == "connect" or not self._origin
+            else self._origin.host
+        )
+        known = network_failure(error, place=self._place, host=host, handshake=self.phase == "tls")
+        if known:
+            return known
+        if "ProxyError" in names:
+            status = re.match(r"[1-5][0-9]{2}\b", str(error))
+            answered = f" (status {status[0]})" if status else ""
+            return _connection(
+                f"{self._place} did not open a way to {self._origin and self._origin.place}{answered}",
+                help="it may want a user name and password in its URL, or forbid this host",
+            )
+        return self._broken(names, str(error))
+
+    def _broken(self, names: set[str], text: str) -> Failure:
+        # The library's text only chooses among ours.
+        if text.startswith("Receive buffer too long"):
+            return self._not_http(f"the headers of the answer from {self._place} are over 100 KiB")
+        if "RemoteProtocolError" in names and not text.startswith(("Server disconnected", "peer closed")):
+            if self.phase == "body":
+                return self._not_http(f"{self._place} breaks the rules of HTTP in the middle of its answer")
+            return self._not_http(f"what answers at {self._place} is not HTTP")
+        if "NetworkError" not in names and "RemoteProtocolError" not in names and "OSError" not in names:
+            return self._not_http(f"the exchange with {self._place} failed in the HTTP library")
+        if "ConnectError" in names:
+            return _connection(f"no connection to {self._place}", help="check host, port and the network")
+        when = "in the middle of its answer" if self.phase == "body" else "before it answered"
+        return _connection(
+            f"{self._place} closed the connection {when}",
+            help="the server, or a proxy before it, gave up: look at its log",
+        )
+
+    def _not_http(self, message: str) -> Failure:
+        secure = self._origin is not None and self._origin.scheme == "https"
+        remedy = (
+            "check host and port" if secure else "check host and port, and whether the server wants https://"
+        )
+        return Failure(kind=FailureKind.PROTOCOL, message=message, help=remedy)
+
+
+def network_failure(error: BaseException, *, place: str, host: str, handshake: bool) -> Failure | None:
+    """Explain an error of name lookup, TCP or TLS; None where it is something else, for example of HTTP.
+
+    `place` names the other side in the message, `host` is the name that was looked up or must stand in the
+    certificate, `handshake` says that TLS was being set up.
+    """
+    causes = tuple(_chain(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _untrusted(cause, place, host)
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            return _tls(cause, place, handshake=handshake)
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return _unknown_host(cause, host)
+    for cause in causes:
+        if isinstance(cause, ConnectionRefusedError):
+            return _connection(
+                f"{place} refused the connection", help="is the server running, and are host and port right?"
+            )
+    if handshake:
+        return _connection(
+            f"{place} closed the connection during the TLS handshake",
+            help="does the server speak TLS on this port? Something in between may also cut the connection",
+        )
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
+            return _connection(
+                f"no connection to {place}: {_UNREACHABLE[cause.errno]}",
+                help="check the address, the network of this machine and its firewall",
+            )
+    return None
+
+
+def _connection(message: str, *, help: str) -> Failure:
+    return Failure(kind=FailureKind.CONNECTION, message=message, help=help, retryable=True)
+
+
+def _unknown_host(error: socket.gaierror, host: str) -> Failure:
+    if error.errno == socket.EAI_AGAIN:
+        return _connection(
+            f"host '{host}' could not be looked up: the name server does not answer",
+            help="check the network and the name server of this machine (/etc/resolv.conf)",
+        )
+    return _connection(f"host '{host}' was not found", help="check the name for a typo, and the name server")
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, place: str, host: str) -> Failure:
+    code = error.verify_code
+    # OpenSSL's own list of reasons; the only variable part is the name that was asked for.
+    reason = error.verify_message if error.verify_message.isprintable() else "not valid"
+    if code in {_HOST_MISMATCH, _ADDRESS_MISMATCH}:
+        message = f"the certificate of {place} is not for '{host}'"
+        remedy = (
+            "use the name that stands in the certificate; a wrong address or a proxy shows another one, too"
+        )
+    elif code == _EXPIRED:
+        message = f"the certificate of {place} has expired"
+        remedy = "have the server's certificate renewed; check the clock of this machine"
+    elif code == _NOT_YET_VALID:
+        message = f"the certificate of {place} is not valid yet"
+        remedy = "check the clock of this machine, and the server's certificate"
+    else:
+        message = f"the certificate of {place} is not signed by a known CA: {reason}"
+        remedy = "for a private CA set `tls.ca` of the connection to its PEM file, or SSL_CERT_FILE for the whole run"
+    return Failure(kind=FailureKind.TLS, message=message, help=remedy)
+
+
+def _tls(error: ssl.SSLError, place: str, *, handshake: bool) -> Failure:
+    # Only errors that OpenSSL itself raised have a reason, a constant such as WRONG_VERSION_NUMBER.
+    reason = (error.reason or "").replace("_", " ").lower()
+    ended = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or not reason
+    if _NOT_TLS.search(reason):
+        return Failure(
+            kind=FailureKind.TLS,
+            message=f"the server at {place} does not speak TLS",
+            help="write http:// if it really has none (a connection needs `allow_http: true`), else check the port",
+        )
+    if _CLIENT_CERTIFICATE.search(reason):
+        return Failure(
+            kind=FailureKind.TLS,
+            message=f"{place} refused the TLS handshake: {reason}",
+            help="it asks for a client certificate: `tls.cert` and `tls.key` of the connection name one",
+        )
+    if ended and handshake:
+        return _connection(
+            f"{place} closed the connection during the TLS handshake",
+            help="does the server speak TLS on this port? It may also want a client certificate",
+        )
+    return Failure(
+        kind=FailureKind.TLS,
+        message=f"TLS with {place} failed: {reason or 'it was cut off'}",
+        help="check the TLS versions and ciphers of the server, and what stands between",
+        retryable=True,
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Walk everything an error was made of: causes, and the members of groups."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+        waiting += [current.__cause__, current.__context__]
