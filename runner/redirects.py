@@ -316,7 +316,7 @@ class Trail:
         """Take one Set-Cookie (RFC 6265, 5.2)."""
         first, *attributes = line.split(";")
         name, equals, value = (part.strip() for part in first.partition("="))
-        if not equals or not name:
+        if not equals or not name or not line.isascii():
             return
         options = {
             key.strip().lower(): text.strip() for key, _, text in (a.partition("=") for a in attributes)

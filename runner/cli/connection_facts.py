@@ -21,6 +21,4 @@ def shown_url(project: Project, connection: Connection) -> str:
 
 def users(project: Project, name: str) -> list[str]:
     """Name the workflows that use a connection."""
-    return sorted(
-        workflow.name for workflow in project.workflows.values() if name in workflow.connections
-    )
+    return sorted(workflow.name for workflow in project.workflows.values() if name in workflow.connections)

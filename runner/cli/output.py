@@ -94,6 +94,17 @@ class Output:
             self._tell(_CLEAR + one_line(self.clean(text))[:width])
             self._transient = True
 
+    def mask(self, value: str) -> None:
+        """Tell GitHub Actions to mask a secret in its log: the one place that writes a value as it is.
+
+        https://docs.github.com/actions/reference/workflow-commands-for-github-actions#masking-a-value-in-a-log
+        The job's own process reads such lines from stderr too and shows none of them.
+        """
+        self._drop_transient()
+        for line in value.splitlines():
+            if line.strip():
+                self._tell(f"::add-mask::{line.replace('%', '%25')}\n")
+
     def finish(self, code: int) -> int:
         """Give the exit code when everything is written: 1 where data was lost, unless it is worse already."""
         self._drop_transient()

@@ -62,6 +62,8 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
 def _inputs(workflow: Workflow) -> str:
     """Name the inputs; those that need not be given stand in brackets."""
     return (
-        one_line(", ".join(each.name if each.required else f"[{each.name}]" for each in workflow.inputs.values()))
+        one_line(
+            ", ".join(each.name if each.required else f"[{each.name}]" for each in workflow.inputs.values())
+        )
         or "-"
     )

@@ -1,0 +1,46 @@
+"""What a run shows while it goes on: a line per action as it ends; on a terminal also what it is doing now."""
+
+from collections.abc import Iterable
+
+from runner.cli.output import Output
+from runner.duration import written
+from runner.errors import JsonObject
+from runner.reports.text import outcome
+from runner.reports.text.style import Style, one_line
+from runner.result import ActionResult
+
+
+class Progress:
+    """Watches a run and tells about it on stderr."""
+
+    def __init__(self, output: Output, keys: Iterable[str]) -> None:
+        self._output = output
+        self._style = Style(color=output.error_color)
+        self._width = min(max(map(len, keys), default=0), 30)
+
+    def started(self, key: str, data: JsonObject) -> None:
+        """Show what is going on."""
+        del data
+        self._output.detail(f"start    {one_line(key)}")
+        self._output.progress(f"running  {key} ...")
+
+    def retrying(self, key: str, data: JsonObject) -> None:
+        """Tell that an attempt failed: the run takes longer, and people wonder why."""
+        why = one_line(str(data.get("why") or "it failed"))
+        wait = written(float(data.get("wait") or 0.0))
+        self._output.say(
+            f"retry    {one_line(key).ljust(self._width)}  {why} (attempt {data.get('attempt', '?')}); again in {wait}"
+        )
+        self._output.progress(f"waiting  {key} ...")
+
+    def finished(self, result: ActionResult) -> None:
+        """Tell how an action ended."""
+        line = outcome.action(result, self._style, id_width=self._width)
+        if result.error and not result.handled:
+            self._output.error(line)
+        else:
+            self._output.say(line)
+
+    def warned(self, text: str) -> None:
+        """Tell a warning."""
+        self._output.say(f"{self._style.paint('warning', 'warn')}: {one_line(text)}")
