@@ -11,8 +11,8 @@ from runner.model import Action, Connection, Retry, Workflow
 from runner.perform import perform
 from runner.plan import Plan
 from runner.project import Project
-from runner.secrets import Warn
 from runner.request import TEST_SECTION as SECTION
+from runner.secrets import Warn
 from runner.sensitive import Redactor
 from runner.session import Session
 

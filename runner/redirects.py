@@ -110,7 +110,7 @@ def origin_of(url: str, shown: str) -> Origin:
     scheme = scheme.lower()
     if not separator or scheme not in _DEFAULT_PORTS:
         raise _unusable(shown, "is not an absolute http or https URL")
-    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
         raise FailureError(
             Failure(

@@ -252,7 +252,7 @@ class Progress:
         when = "in the middle of its answer" if self.phase == "body" else "before it answered"
         return _connection(
             f"{self._place} closed the connection {when}",
-            help="the server, or a proxy before it, gave up: look at its log",
+            help="the server, or a proxy before it, gave up: look at its log, and check that it speaks HTTP on this port",
         )
 
     def _not_http(self, message: str) -> Failure:
@@ -274,7 +274,10 @@ def network_failure(error: BaseException, *, place: str, host: str, handshake: b
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _untrusted(cause, place, host)
     for cause in causes:
-        if isinstance(cause, ssl.SSLError):
+        # The two that only say `wait` are the context of every later error of the stream.
+        if isinstance(cause, ssl.SSLError) and not isinstance(
+            cause, ssl.SSLWantReadError | ssl.SSLWantWriteError
+        ):
             return _tls(cause, place, handshake=handshake)
     for cause in causes:
         if isinstance(cause, socket.gaierror):

@@ -5,6 +5,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner import duration
@@ -24,7 +25,7 @@ from runner.result import RunResult, Status
 from runner.settings import Settings
 
 if TYPE_CHECKING:
-    from runner.run import Stop
+    from runner.backends.memory import Stop
 
 EXAMPLES = (
     "runner run escalate -i days=14",
@@ -71,64 +72,62 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         output.redactor.watch(output.mask)
     files = report_files.open_all(options.reports, settings.cwd)
     try:
-        return _run(project, plan, settings, output, files, options.timeout)
+        going = _Run(project=project, plan=plan, settings=settings, output=output, timeout=options.timeout)
+        return going.carry_out(files)
     finally:
         report_files.discard_all(files)
 
 
-def _run(
-    project: Project,
-    plan: Plan,
-    settings: Settings,
-    output: Output,
-    files: Sequence[ReportFile],
-    timeout: float | None,
-) -> int:
-    signals = _Signals(output)
-    try:
-        result = asyncio.run(_execute(project, plan, settings, output, timeout, signals))
-    except SecretsError as problem:
-        explain(problem, output)
-        result = _without_secrets(plan, problem)
-    except asyncio.CancelledError:
-        output.error("error: stopped at once: what was in flight may have reached its server")
-        return int(Exit.TERMINATED if signals.last == signal.SIGTERM else Exit.INTERRUPTED)
-    else:
-        summary = outcome.summary(result, Style(color=output.error_color))
-        if result.status is Status.SUCCEEDED:
-            output.say(summary)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One run of a plan and what is shown of it."""
+
+    project: Project
+    plan: Plan
+    settings: Settings
+    output: Output
+    timeout: float | None
+
+    def carry_out(self, files: Sequence[ReportFile]) -> int:
+        """Run, show the outputs, write the reports; gives the exit code."""
+        output = self.output
+        signals = _Signals(output)
+        try:
+            result = asyncio.run(self._execute(signals))
+        except SecretsError as problem:
+            explain(problem, output)
+            result = _without_secrets(self.plan, problem)
+        except asyncio.CancelledError:
+            output.error("error: stopped at once: what was in flight may have reached its server")
+            return int(Exit.TERMINATED if signals.last == signal.SIGTERM else Exit.INTERRUPTED)
         else:
-            output.error(summary)
-    if result.status is Status.SUCCEEDED or result.outputs:
-        output.data(dumps(result.outputs))
-    written = report_files.write_all(files, result, output)
-    code = int(result.exit_code)
-    return code if written else code or int(Exit.FAILED)
+            summary = outcome.summary(result, Style(color=output.error_color))
+            if result.status is Status.SUCCEEDED:
+                output.say(summary)
+            else:
+                output.error(summary)
+        if result.status is Status.SUCCEEDED or result.outputs:
+            output.data(dumps(result.outputs))
+        written = report_files.write_all(files, result, output)
+        code = int(result.exit_code)
+        return code if written else code or int(Exit.FAILED)
 
+    async def _execute(self, signals: "_Signals") -> RunResult:
+        from runner.backends.memory import Stop
+        from runner.run import execute
 
-async def _execute(
-    project: Project,
-    plan: Plan,
-    settings: Settings,
-    output: Output,
-    timeout: float | None,  # noqa: ASYNC109 - the run's own budget
-    signals: "_Signals",
-) -> RunResult:
-    from runner.run import Stop, execute
-
-    stop = Stop()
-    signals.listen(stop)
-    workflow = plans.find_workflow(project, plan.workflow)
-    keys = [action.key for action in workflow.every_action]
-    return await execute(
-        project,
-        plan,
-        environ=settings.environ,
-        redactor=output.redactor,
-        observer=Progress(output, keys),
-        timeout=timeout,
-        stop=stop,
-    )
+        stop = Stop()
+        signals.listen(stop)
+        workflow = plans.find_workflow(self.project, self.plan.workflow)
+        return await execute(
+            self.project,
+            self.plan,
+            environ=self.settings.environ,
+            redactor=self.output.redactor,
+            observer=Progress(self.output, [action.key for action in workflow.every_action]),
+            timeout=self.timeout,
+            stop=stop,
+        )
 
 
 class _Signals:

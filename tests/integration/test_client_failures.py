@@ -105,11 +105,15 @@ def test_connections_that_break(path: str, when: str) -> None:
 
 
 def test_something_that_is_not_http() -> None:
+    with hanging_up_port(f"220 {SECRET} ESMTP\r\n\r\n".encode()) as port:
+        error = failing(f"http://127.0.0.1:{port}/")
+    assert said(error) == (FailureKind.PROTOCOL, False, True)
+    assert error.failure.message == f"what answers at 127.0.0.1:{port} is not HTTP"
+    # Without an empty line it is like an answer that was cut off.
     with faults() as server:
         error = failing(server.url + "/not-http")
-    assert said(error) == (FailureKind.PROTOCOL, False, True)
-    assert error.failure.message == f"what answers at {server.url.removeprefix('http://')} is not HTTP"
-    assert "SSH" not in str(error.failure)
+    assert said(error) == (FailureKind.CONNECTION, True, True)
+    assert "speaks HTTP" in str(error.failure.help)
 
 
 def test_broken_chunks() -> None:
@@ -179,7 +183,8 @@ def test_a_credential_with_a_line_break_is_named_not_shown() -> None:
         ("http://host:99999/", "has a port outside 1 to 65535"),
         ("http://host/a\nb", "holds a line break"),
         (f"http://user:{SECRET}@host/", "holds a user name or a password"),
-        (f"http://host\\@{SECRET}/", "has no valid host"),
+        (f"http://host\\@{SECRET}/", "holds a user name or a password"),
+        ("http://host\\x/", "has no valid host"),
         ("http://host/" + "x" * 70_000, "cannot be sent"),
         ("http://xn--a/", "cannot be sent"),
     ],

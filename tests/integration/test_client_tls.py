@@ -128,6 +128,14 @@ def test_a_server_that_hangs_up_in_the_handshake() -> None:
     assert error.failure.message == f"127.0.0.1:{port} closed the connection during the TLS handshake"
 
 
+@pytest.mark.parametrize("path", ["/close", "/reset"])
+def test_a_connection_that_breaks_under_tls(path: str, authority: Authority) -> None:
+    with faults(tls=authority.server_context()) as server:
+        error = failing(server.url + path, channel={"ca": str(authority.ca_file)})
+    assert (error.failure.kind, error.failure.retryable, error.sent) == (FailureKind.CONNECTION, True, True)
+    assert "closed the connection before it answered" in error.failure.message
+
+
 def test_http_to_a_port_with_tls(authority: Authority) -> None:
     with faults(tls=authority.server_context()) as server:
         error = failing(server.url.replace("https:", "http:") + "/")
