@@ -82,7 +82,11 @@ class Performance:
 
     def base_url(self, connection: Connection) -> str:
         """Render the base URL, without a slash at its end."""
-        return str(self.render_for(connection.base_url)).rstrip("/")
+        from runner.request import check_url
+
+        url = str(self.render_for(connection.base_url)).strip().rstrip("/")
+        check_url(url, connection.base_url.span, allow_http=connection.allow_http)
+        return url
 
     def output_of(self, action: Action, answer: "Response") -> Any:
         """Give the output of a request: the template `output` over the response, or the parsed body."""

@@ -1,5 +1,6 @@
 """One HTTP request of an action: built in two faces, sent, retried, judged."""
 
+import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from runner.model import Action, Connection
 from runner.plan import View, label_of
 from runner.secret_ref import SecretRef
 from runner.sensitive import Rendered, placeholder
+from runner.source import Span
 from runner.template import Tree
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def build(action: Action, connection: Connection | None, performance: "Performan
     else:
         url = performance.render(config.url)
         plain_path = urlsplit(str(url.wire)).path
-        _check_url(str(url.wire), action)
+        check_url(str(url.wire), config.url.span, allow_http=False)
     query_wire: dict[str, Any] = {}
     query_shown: dict[str, Any] = {}
     headers_wire: dict[str, Any] = {}
@@ -223,20 +225,37 @@ def allowed(connection: Connection, method: str, path: str) -> bool:
     )
 
 
-def _check_url(url: str, action: Action) -> None:
-    parts = urlsplit(url)
-    loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+def check_url(url: str, span: Span, *, allow_http: bool) -> None:
+    """Refuse a rendered URL that is not absolute, holds credentials, or is plain http to another machine."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        broken = parts.scheme not in ("http", "https") or not host or port == 0
+    except ValueError:
+        broken = True
+    if broken:
         message, remedy = "the URL is not an absolute http(s) URL", "write https://HOST/PATH"
-    elif parts.username or parts.password:
-        message, remedy = "the URL holds a user name or password", "use a connection for credentials"
-    elif parts.scheme == "http" and not loopback:
+    elif parts.username is not None or parts.password is not None:
+        message, remedy = (
+            "the URL holds a user name or password",
+            "put credentials into `auth` of a connection",
+        )
+    elif parts.scheme == "http" and not allow_http and not is_loopback(host):
         message, remedy = (
             "the URL is plain http to another machine",
             "use https, or a connection with allow_http: true",
         )
     else:
         return
-    raise FailureError(
-        Failure(kind=FailureKind.NOT_ALLOWED, message=message, help=remedy, span=action.config.url.span)
-    )
+    raise FailureError(Failure(kind=FailureKind.NOT_ALLOWED, message=message, help=remedy, span=span))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine."""
+    host = host.lower().rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

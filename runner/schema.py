@@ -11,6 +11,12 @@ from runner.filters import type_name
 from runner.language import schema_text
 from runner.source import Span
 
+LATER = frozenset(
+    {"paginate", "rate_limit", "concurrency", "triggers", "needs", "for_each", "repeat", "workflow", "multipart",
+     "graphql", "save_to", "policy", "cert"}
+)  # fmt: skip
+"""Keys of the language that this version refuses instead of ignoring them."""
+
 Locate = Callable[[Pointer, bool], Span]
 """Finds the place of a pointer; with True the place of its key."""
 
@@ -89,8 +95,14 @@ def _explain(problem: Any, locate: Locate) -> Iterable[tuple[Pointer, Diagnostic
         for key in problem.instance:
             if key not in known and not any(re.search(pattern, key) for pattern in patterns):
                 where = (*pointer, key)
-                near = names_hint(key, known, what="keys here")
-                yield where, error("unknown-key", f"unknown key '{key}'", locate(where, True), help=near)
+                if key in LATER and key not in known:
+                    message, near = (
+                        f"the key '{key}' is not in this version of runner.d",
+                        "remove it, or use a newer version",
+                    )
+                else:
+                    message, near = f"unknown key '{key}'", names_hint(key, known, what="keys here")
+                yield where, error("unknown-key", message, locate(where, True), help=near)
         return
     if keyword == "required":
         name = re.match(r"'([^']*)'", problem.message)

@@ -9,6 +9,7 @@ from runner.cli import checked, logs
 from runner.cli.output import Output
 from runner.errors import Exit, JsonObject, UsageError
 from runner.project import FOLDERS, SETTINGS, Project
+from runner.reports.text.style import one_line
 from runner.settings import Settings
 
 EXAMPLES = ("runner connections test --all", "runner connections test tickets --env staging --as ann")
@@ -52,12 +53,19 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
 
 
 def _test(project: Project, names: list[str], settings: Settings, output: Output) -> list[JsonObject]:
-    from runner.run import test_connections
+    if not names:
+        return []
+    from runner.connection_test import send_tests
 
-    output.progress(f"testing {len(names)} connections ...")
+    output.progress(f"testing {len(names)} connection{'s' if len(names) > 1 else ''} ...")
     return asyncio.run(
-        test_connections(
-            project, names, environ=settings.environ, redactor=output.redactor, user=settings.user
+        send_tests(
+            project,
+            names,
+            environ=settings.environ,
+            redactor=output.redactor,
+            warn=lambda text: output.say(f"warning: {one_line(text)}"),
+            user=settings.user,
         )
     )
 

@@ -6,8 +6,8 @@
   the files that were checked.
 - `runner.d/plan/1`: as `runner.plan.describe` gives it.
 - `runner.d/run/1`: as `RunResult.to_json` gives it.
-- `runner.d/connection-tests/1`: `{"format", "connections": [...]}`. An entry has `connection`, `classification`,
-  `message`, `help`, `status`, `duration` (seconds), `method` and `url`; what is not known is null.
+- `runner.d/connection-tests/1`: `{"format", "connections": [...]}`. An entry has `connection` and `classification`, and
+  where they apply `message`, `help`, `file`, `line`, `method`, `url`, `status` and `duration` (seconds).
 """
 
 import json

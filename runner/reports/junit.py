@@ -63,7 +63,7 @@ def _case(workflow: str, action: ActionResult) -> str:
     seconds = float(action.record.get("duration") or 0.0)
     start = (
         f"    <testcase{_attribute('classname', f'{workflow}.{action.section}')}"
-        f'{_attribute("name", action.name or action.key)} time="{seconds:.3f}"'
+        f'{_attribute("name", action.name or action.id)} time="{seconds:.3f}"'
     )
     if action.error and action.handled:
         said = f"on_error: continue\n{_described(action.error)}"

@@ -47,7 +47,7 @@ def summary(result: RunResult, style: Style) -> str:
     """Say how the run ended, what it counts, and its id."""
     counts: dict[str, int] = {}
     for item in result.actions:
-        word = "failed, handled" if item.error and item.handled else item.status.value
+        word = "failed (handled)" if item.error and item.handled else item.status.value
         counts[word] = counts.get(word, 0) + 1
     told = ", ".join(f"{number} {word}" for word, number in counts.items()) or "no actions"
     role = "good" if result.status is Status.SUCCEEDED else "bad"
@@ -86,6 +86,10 @@ def connection_tests(results: Sequence[JsonObject], style: Style) -> str:
             continue
         if item.get("message"):
             lines.append(f"    {one_line(str(item['message']))}")
+        if item.get("file"):
+            lines.append(
+                f"    {style.paint('-->', 'gutter')} {one_line(str(item['file']))}:{item.get('line', 1)}"
+            )
         if item.get("help"):
             lines.append(f"    = {style.paint('help', 'help')}: {one_line(str(item['help']))}")
     fine = sum(row[0] == "ok" for row in rows)
