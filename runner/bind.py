@@ -162,35 +162,57 @@ def auth_config(type_: str, value: Mapping[str, Any], binder: Binder) -> tuple[A
     """Bind `auth`: the type's Config, and its secret references by field. None where a reference is malformed."""
     module = registry.load("auth", type_)
     refs: dict[str, SecretRef] = {}
-
-    def take(fields: Mapping[str, Any], pointer: Pointer, prefix: str) -> dict[str, Any]:
-        bound: dict[str, Any] = {}
-        for name, item in fields.items():
-            place = (*pointer, name)
-            if name in module.SECRET_FIELDS or (
-                isinstance(item, str) and secret_ref.looks_like_reference(item)
-            ):
-                ref = binder.secret(item, place)
-                if ref is not None:
-                    refs[prefix + name] = ref
-                    bound[name] = ref
-            else:
-                bound["place" if name == "in" else name] = item
-        return bound
-
     if type_ != "api_key":
-        fields = take(value, ("auth",), "")
-        missing = binder.diagnostics
-        return (None if missing else module.Config(**fields)), refs
-    listed = value.get("keys") or [value]
+        fields = _auth_fields(module.SECRET_FIELDS, value, ("auth",), "", binder, refs)
+        return (None if binder.diagnostics else module.Config(**fields)), refs
     many = "keys" in value
     keys = [
-        take(item, ("auth", "keys", index) if many else ("auth",), f"keys.{index}.")
-        for index, item in enumerate(listed)
+        _auth_fields(
+            module.SECRET_FIELDS,
+            item,
+            ("auth", "keys", index) if many else ("auth",),
+            f"keys.{index}.",
+            binder,
+            refs,
+        )
+        for index, item in enumerate(value["keys"] if many else [value])
     ]
-    return (
-        None if binder.diagnostics else module.Config(keys=tuple(module.Key(**key) for key in keys))
-    ), refs
+    if binder.diagnostics:
+        return None, refs
+    return module.Config(keys=tuple(module.Key(**key) for key in keys)), refs
+
+
+def report_typed_in(type_: Any, value: Any, binder: Binder) -> None:
+    """Report typed-in secrets of an `auth` that has other errors: they are the ones that cannot wait."""
+    known = type_ in registry.names("auth")
+    names = registry.load("auth", type_).SECRET_FIELDS if known else frozenset({"token", "password", "key"})
+    listed: list[tuple[Pointer, Any]] = [(("auth",), value)]
+    if isinstance(value, dict) and isinstance(value.get("keys"), list):
+        listed += [(("auth", "keys", index), item) for index, item in enumerate(value["keys"])]
+    for pointer, item in listed:
+        if isinstance(item, dict):
+            texts = {name: text for name, text in item.items() if isinstance(text, str)}
+            _auth_fields(names, texts, pointer, "", binder, {})
+
+
+def _auth_fields(
+    secret_fields: frozenset[str],
+    fields: Mapping[str, Any],
+    pointer: Pointer,
+    prefix: str,
+    binder: Binder,
+    refs: dict[str, SecretRef],
+) -> dict[str, Any]:
+    bound: dict[str, Any] = {}
+    for name, item in fields.items():
+        if name in secret_fields or (isinstance(item, str) and secret_ref.looks_like_reference(item)):
+            ref = binder.secret(item, (*pointer, name))
+            if ref is not None:
+                refs[prefix + name] = ref
+                bound[name] = ref
+        else:
+            bound["place" if name == "in" else name] = item
+    return bound
 
 
 def _field(pointer: Pointer) -> str:

@@ -1,6 +1,7 @@
 """A workflow's value to a `Workflow`."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from runner import registry
@@ -11,30 +12,39 @@ from runner.duration import seconds
 from runner.model import Action, Input, Workflow
 
 _INPUT_KEYS = frozenset({"secret"})
+_SECTIONS = ("actions", "on_failure", "finally")
+_BY_ITEM = frozenset({*_SECTIONS, "inputs", "vars", "secrets", "outputs"})
+"""Keys whose items are read each for itself: a mistake in one says nothing of the others."""
 
 
 def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointer]) -> Workflow:
     """Bind a workflow. What lies at or below a broken pointer is left out and named in `unread`."""
     value = document.value if isinstance(document.value, dict) else {}
-    unread: set[str] = {str(pointer[0]) for pointer in broken if pointer}
+    unread = {str(place[0]) for place in broken if place and (len(place) == 1 or place[0] not in _BY_ITEM)}
+    beginnings = {place[:2] for place in broken}
 
     def part(key: str) -> Mapping[str, Any]:
-        return value.get(key, {}) if isinstance(value.get(key), dict) and key not in unread else {}
+        items = value.get(key)
+        if not isinstance(items, dict) or key in unread:
+            return {}
+        return {name: item for name, item in items.items() if (key, name) not in beginnings}
 
     inputs = {key: _input(key, schema, binder) for key, schema in part("inputs").items()}
     variables = {key: binder.tree(item, ("vars", key), VARS_ROOTS) for key, item in part("vars").items()}
     secrets = {key: binder.secret(item, ("secrets", key)) for key, item in part("secrets").items()}
     defaults = part("defaults")
     sections: dict[str, tuple[Action, ...]] = {}
-    for section in ("actions", "on_failure", "finally"):
+    for section in _SECTIONS:
         listed = value.get(section)
         items = listed if isinstance(listed, list) else []
         actions = []
         for index, item in enumerate(items):
             pointer: Pointer = (section, index)
-            if any(place[:2] == pointer for place in broken):
-                if isinstance(item, dict) and isinstance(item.get("id"), str):
-                    unread.add(f"id:{item['id']}")
+            if pointer in beginnings:
+                name_of = item.get("id") if isinstance(item, dict) else None
+                unread.add(f"id:{name_of}" if isinstance(name_of, str) else section)
+                if isinstance(name_of, str):
+                    _templates_only(item, pointer, binder, defaults, broken)
                 continue
             if (section,) not in broken:
                 actions.append(_action(item, pointer, binder, defaults))
@@ -61,6 +71,34 @@ def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointe
         templates=tuple(binder.templates),
         unread=frozenset(unread),
     )
+
+
+def _templates_only(
+    item: dict[str, Any],
+    pointer: Pointer,
+    binder: Binder,
+    defaults: Mapping[str, Any],
+    broken: frozenset[Pointer],
+) -> None:
+    """Make the templates of an action that has errors elsewhere, so that mistakes in them are reported as well."""
+    pruned = item
+    for place in broken:
+        if place[:2] == pointer and len(place) > 2:
+            pruned = _without(pruned, place[2:])
+    # What is missing in it, or has the wrong shape, has been reported: it ends the attempt and nothing else.
+    with suppress(KeyError, TypeError, ValueError, AttributeError, StopIteration):
+        _action(pruned, pointer, binder, defaults)
+    binder.owner = None
+    binder.extra_roots = frozenset()
+
+
+def _without(value: Any, pointer: Pointer) -> Any:
+    """Copy a mapping without one key; for an item of a list, without the key that holds the list."""
+    if not isinstance(value, dict) or pointer[0] not in value:
+        return value
+    if len(pointer) == 1 or isinstance(pointer[1], int):
+        return {key: item for key, item in value.items() if key != pointer[0]}
+    return {**value, pointer[0]: _without(value[pointer[0]], pointer[1:])}
 
 
 def _input(name: str, value: Mapping[str, Any], binder: Binder) -> Input:

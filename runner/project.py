@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import bind_connection, bind_workflow, schema
-from runner.bind import Binder
+from runner.bind import Binder, report_typed_in
 from runner.diagnostics import Diagnostic, Severity, error, names_hint
 from runner.document import Document, Pointer, read
 from runner.errors import UsageError
@@ -118,9 +118,7 @@ class _Loader:
         if path.exists():
             document = self._read(path)
             if document is not None and document.value is not None and self._mapping(document, "project"):
-                found = schema.check(
-                    "project", document.value, document.locate
-                )
+                found = schema.check("project", document.value, document.locate)
                 project.diagnostics += [diagnostic for _, diagnostic in found]
                 if not found:
                     value = document.value
@@ -224,9 +222,11 @@ class _Loader:
         inherited = {place for place, _ in found if place and origin(place)[0] is not document}
         parent_broken = len(chain) > 1 and chain[1] not in project.connections
         project.diagnostics += [item for place, item in found if not (place in inherited and parent_broken)]
-        if found:
-            return
         binder = Binder(origin)
+        if found:
+            report_typed_in(value.get("type"), value.get("auth"), binder)
+            project.diagnostics += [item for item in binder.diagnostics if item not in project.diagnostics]
+            return
         connection = bind_connection.bind(name, value, binder)
         project.diagnostics += [item for item in binder.diagnostics if item not in project.diagnostics]
         if connection is not None:

@@ -204,7 +204,7 @@ def _encoded(kind: str, value: Any, action: Action) -> tuple[bytes, str | None]:
 def _check_allowed(connection: Connection, method: str, path: str, action: Action) -> None:
     if action.section == TEST_SECTION or allowed(connection, method, path):
         return
-    rules = ", ".join(f"'{rule.method} {rule.path}'" for rule in connection.allow) or "nothing"
+    rules = ", ".join(f"'{rule.method} {rule.path}'" for rule in connection.allow or ()) or "nothing"
     raise FailureError(
         Failure(
             kind=FailureKind.NOT_ALLOWED,

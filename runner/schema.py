@@ -210,6 +210,8 @@ def _sentence(problem: Any) -> str:
         "pattern": f"text that matches {value}",
         "enum": f"one of {value}",
         "const": f"{value!r}",
+        "minProperties": "not empty" if value == 1 else f"a mapping of at least {value} keys",
+        "maxProperties": f"a mapping of at most {value} keys",
         "uniqueItems": "a list without repetitions",
         "required": f"a mapping with the key '{name[1] if name else '?'}'",
         "format": f"a valid {value}",
