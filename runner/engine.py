@@ -152,6 +152,7 @@ class Interpreter:
             result = await scope.step(action.key, self._ref(action))
             if action.kind == "wait" and result["status"] == "succeeded":
                 await scope.sleep(f"{action.key}/sleep", result["output"]["seconds"])
+                result = {**result, "output": None}
         except StepFailedError as failed:
             result = failed.result
         except FailureError as problem:

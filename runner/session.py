@@ -152,8 +152,13 @@ class Session:
             return True
         changed = False
         done, _ = resolved_refs(self.project, connection.secrets, self.plan)
-        for ref in set(done.values()):
-            fresh = await self._source(ref.scheme).reread(ref)
+        for ref in sorted(set(done.values())):
+            try:
+                fresh = await self._source(ref.scheme).reread(ref)
+            except SecretsError as error:
+                told = "; ".join(problem.message for problem in error.problems) or error.message
+                self.warn(f"after a 401 the secret {ref.label} could not be read again: {told}")
+                continue
             if fresh is not None:
                 self.redactor.add(fresh.reveal(), ref.label)
                 self._values[ref] = fresh
