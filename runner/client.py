@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -120,7 +119,7 @@ class Client:
         _import_httpx()
         self._environ = environ
         self._transport = transport
-        self._clients: dict[tuple[Channel, str | None, bool], httpx.AsyncClient] = {}
+        self._transports: dict[tuple[Channel, str | None, bool], httpx.AsyncBaseTransport] = {}
         self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
 
     async def send(
@@ -155,10 +154,10 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection."""
-        clients = list(self._clients.values())
-        self._clients.clear()
-        for client in clients:
-            await client.aclose()
+        transports = list(self._transports.values())
+        self._transports.clear()
+        for transport in transports:
+            await transport.aclose()
 
     async def _follow(
         self, exchange: Exchange, channel: Channel, credentials: "_Credentials", progress: tls.Progress
@@ -170,7 +169,7 @@ class Client:
         while True:
             hop = trail.hop
             progress.begin(hop.origin)
-            client = self._client_for(hop, channel, progress)
+            transport = self._transport_for(hop, channel, progress)
             trusted = hop.origin == home and not trail.strayed
             request = await credentials.dress(hop, trail.cookies, trusted=trusted)
             request.extensions = {
@@ -178,7 +177,8 @@ class Client:
                 "timeout": dict.fromkeys(("read", "write", "pool")) | {"connect": channel.connect_timeout},
             }
             with _explained(progress):
-                response = await client.send(request, stream=True)
+                # No httpx.AsyncClient: it resolves each Location, keeps cookies, and logs URLs with their query.
+                response = await transport.handle_async_request(request)
             try:
                 headers = tuple((_text(name), _text(value)) for name, value in response.headers.raw)
                 if trail.step(response.status_code, headers, credentials.sent):
@@ -186,14 +186,16 @@ class Client:
                     continue
                 progress.phase = "body"
                 with _explained(progress):
-                    body = await _read_body(response, exchange.body_limit)
+                    body = await _read_body(response, hop.method, exchange.body_limit)
                 elapsed = time.perf_counter() - started
                 version = response.http_version
                 return Answer(response.status_code, headers, body, trail.shown_url, elapsed, version)
             finally:
                 await response.aclose()
 
-    def _client_for(self, hop: Hop, channel: Channel, progress: tls.Progress) -> "httpx.AsyncClient":
+    def _transport_for(
+        self, hop: Hop, channel: Channel, progress: tls.Progress
+    ) -> "httpx.AsyncBaseTransport":
         import httpx
 
         proxy = channel.proxy
@@ -202,21 +204,15 @@ class Client:
         progress.proxied = bool(proxy)
         secure = hop.origin.scheme == "https"
         key = (channel, proxy or None, secure)
-        if key not in self._clients:
-            transport = self._transport or httpx.AsyncHTTPTransport(
+        if key not in self._transports:
+            self._transports[key] = self._transport or httpx.AsyncHTTPTransport(
                 # Loading the CAs takes longer than a request: not for plain http.
                 verify=self._context(channel) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-                trust_env=False,
                 # How much goes on at once is the engine's to limit.
                 limits=httpx.Limits(keepalive_expiry=KEPT_ALIVE),
                 proxy=self._proxy(proxy, channel) if proxy else None,
             )
-            # No cookie outlives its exchange: this jar takes none.
-            jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-            self._clients[key] = httpx.AsyncClient(
-                transport=transport, trust_env=False, follow_redirects=False, cookies=jar
-            )
-        return self._clients[key]
+        return self._transports[key]
 
     def _context(self, channel: Channel) -> ssl.SSLContext:
         key = (channel.verify, channel.ca)
@@ -310,14 +306,14 @@ async def _drain(response: "httpx.Response") -> None:
                     return
 
 
-async def _read_body(response: "httpx.Response", limit: int) -> bytes:
+async def _read_body(response: "httpx.Response", method: str, limit: int) -> bytes:
     if response.is_stream_consumed:  # transports of tests give it whole
         if len(response.content) > limit:
             raise _too_big(limit)
         return response.content
     decoder = _Decoder(response.headers.get("content-encoding", ""), limit)
     length = response.headers.get("content-length", "")
-    if response.request.method != "HEAD" and length.isdigit() and int(length) > limit:
+    if method != "HEAD" and length.isdigit() and int(length) > limit:
         raise _too_big(limit)
     async for piece in response.aiter_raw():
         decoder.feed(piece)
@@ -336,41 +332,39 @@ class _Decoder:
                 help="leave `Accept-Encoding` out of the headers; runner.d asks for gzip and deflate by itself",
             )
         # A coding that nobody knows is a mistake of the server: the body is left as it is, as browsers do.
-        self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
+        self._packing = packed[0] if packed else None
+        self._unpacker: zlib._Decompress | None = None
+        self._head = b""
         self._limit = limit
         self._body = bytearray()
-        self._started = False
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece; raises FailureError at the limit and for what is not packed as it says."""
-        if self._unpacker is None:
+        if self._packing is None:
             self._body += piece
             self._check()
             return
+        if self._unpacker is None:
+            piece = self._head = self._head + piece
+            if len(piece) < 2:
+                return
+            # `deflate` should be zlib, whose header is a multiple of 31, and is the bare stream in the wild.
+            bare = self._packing == "deflate" and int.from_bytes(piece[:2]) % 31
+            self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
         while piece:
-            piece = self._unpack(self._unpacker, piece)
-
-    def _unpack(self, unpacker: "zlib._Decompress", piece: bytes) -> bytes:
-        try:
-            self._body += unpacker.decompress(piece, self._limit - len(self._body) + 1)
-        except zlib.error:
-            if self._started:
+            try:
+                self._body += self._unpacker.decompress(piece, self._limit - len(self._body) + 1)
+            except zlib.error:
                 raise _undecodable("is not packed the way it says") from None
-            # `deflate` should be zlib, and is the bare stream of deflate in the wild.
-            self._started = True
-            self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-            return piece
-        self._started = True
-        self._check()
-        if unpacker.eof and unpacker.unused_data.startswith(b"\x1f\x8b"):
-            rest = unpacker.unused_data
-            self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
-            return rest
-        return b""
+            self._check()
+            piece = b""
+            if self._unpacker.eof and self._unpacker.unused_data.startswith(b"\x1f\x8b"):
+                piece = self._unpacker.unused_data
+                self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
 
     def finish(self) -> bytes:
         """Give the whole body; raises FailureError where it ends too early."""
-        if self._unpacker is not None and self._started and not self._unpacker.eof:
+        if self._head and not (self._unpacker and self._unpacker.eof):
             raise _undecodable("ends in the middle of its packed data")
         return bytes(self._body)
 

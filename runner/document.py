@@ -127,6 +127,7 @@ class Document:
         value correspond one to one, whatever the style.
         """
         text, at, end = self.text, node.start.index, node.end.index
+        at = _after_properties(text, at, end)
         if node.style in ("|", ">"):
             at = _after_line(text, at)
         elif node.style in ("'", '"'):
@@ -135,7 +136,9 @@ class Document:
             char = text[at]
             if node.style == '"' and char == "\\":
                 length = {"x": 4, "u": 6, "U": 10}.get(text[at + 1], 2)
-                if text[at + 1] not in "\n\r \tntvrNLP_":
+                code = text[at + 2 : at + length]
+                space = chr(int(code, 16)).isspace() if code else text[at + 1] in "\n\r\x85\u2028\u2029 \tntvfrNLP_"
+                if not space:
                     yield at
                 at += length
                 continue
@@ -395,6 +398,15 @@ def plain_value(text: str) -> Any:
 
 def _position_of(mark: Any) -> Position:
     return Position(mark.line + 1, mark.column + 1)
+
+
+_PROPERTIES = re.compile(r"(?:(?:!<[^>\s]*>|[&!][^\s,\[\]{}]*)(?:\s|\Z)(?:\s|#[^\n\r]*)*)*")
+
+
+def _after_properties(text: str, at: int, end: int) -> int:
+    """Step over an anchor and a tag: a scalar's start mark stands before them."""
+    match = _PROPERTIES.match(text, at, end)
+    return match.end() if match else at
 
 
 def _after_line(text: str, at: int) -> int:

@@ -172,7 +172,7 @@ def with_query(url: str, added: Iterable[tuple[str, str]]) -> str:
 def merged(plain: Pairs, credentials: Iterable[tuple[str, str]], cookies: Pairs) -> list[tuple[str, str]]:
     """Join the headers of a request: a credential replaces a plain header of its name, cookies become one header."""
     added = list(credentials)
-    taken = {name.lower() for name, _ in added} - {"cookie"}
+    taken = {name.lower() for name, _ in added}
     headers = [
         pair for pair in [*(p for p in plain if p[0].lower() not in taken), *added] if not _is_cookie(pair)
     ]

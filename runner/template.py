@@ -116,7 +116,7 @@ class Template:
 
         parsed = self._parse()
         assert isinstance(parsed, engine.Parsed)
-        tree = engine.hide_outputs(parsed, hidden)
+        tree = engine.hide_outputs(parsed.tree, hidden)
         if isinstance(tree, str):
             return tree
         compiled = engine.compile_tree(_environment(self.mode), tree, exact=False)

@@ -1,14 +1,12 @@
-"""Jinja, bounded: parsing with exact columns, compiling, rendering. The one module that imports jinja2.
+"""Jinja, bounded: parsing with exact columns, compiling, rendering. Only this module and its neighbours
+`template_bounds`, `template_trees` and `template_references` import jinja2.
 
 Jinja's nodes know lines only. Here the lexer's tokens carry character offsets in place of line numbers, so each node,
 and each syntax error, says exactly where it stands.
 """
 
-import builtins
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -21,35 +19,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from runner import filters
 from runner.reference import Reference
-
-MOST_STEPS = 1_000_000
-"""Loop rounds and calls of one rendering."""
-
-LONGEST_SECONDS = 10.0
-"""Wall time of one rendering."""
-
-LARGEST_PIECE = 10 * 1024 * 1024
-"""Characters or items that one operation may build."""
-
-
-class TemplateFault(Exception):  # noqa: N818 - a fault of the template, found when checking or when rendering
-    """What is wrong with a template: rule or nothing, message without values, place in its text, remedy."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        start: int = 0,
-        end: int | None = None,
-        help: str | None = None,
-        rule: str = "template-syntax",
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.start = start
-        self.end = end
-        self.help = help
-        self.rule = rule
+from runner.template_bounds import LARGEST_PIECE, Budget, bounded, budget, check_operation, check_sizes, steps
+from runner.template_bounds import TemplateFault as TemplateFault  # noqa: PLC0414 - likewise
+from runner.template_trees import CONCAT, STEPS, Bounding
+from runner.template_trees import hide_outputs as hide_outputs  # noqa: PLC0414 - likewise
 
 
 @dataclass(slots=True)
@@ -76,28 +49,6 @@ class Missing(StrictUndefined):
         return self
 
 
-class _Budget:
-    __slots__ = ("deadline", "steps")
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.deadline = time.monotonic() + LONGEST_SECONDS
-
-    def spend(self) -> None:
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            raise TemplateFault(
-                f"the template takes more than {MOST_STEPS:,} steps", help="compute less in a template"
-            )
-        if self.steps % 64 == 0 and time.monotonic() > self.deadline:
-            raise TemplateFault(
-                f"the template takes longer than {LONGEST_SECONDS:.0f} s", help="compute less in a template"
-            )
-
-
-_budget: ContextVar[_Budget] = ContextVar("budget")
-
-
 class Environment(ImmutableSandboxedEnvironment):
     """Jinja's sandbox with data keys before methods, bounds on what an operation builds, and offsets for lines."""
 
@@ -110,8 +61,8 @@ class Environment(ImmutableSandboxedEnvironment):
         self.filters["raw"] = Raw
         self.filters["string"] = text_of
         for name in ("center", "indent", "slice", "batch", "wordwrap", "replace", "format", "truncate"):
-            self.filters[name] = _bounded(self.filters[name])
-        self.filters[_STEPS] = _steps
+            self.filters[name] = bounded(self.filters[name])
+        self.filters[STEPS] = steps
         for name in (
             "xmlattr",
             "pprint",
@@ -126,7 +77,7 @@ class Environment(ImmutableSandboxedEnvironment):
             self.filters.pop(name, None)
         del self.globals["lipsum"]
         self.globals["null"] = None
-        self.globals[_CONCAT] = _concat
+        self.globals[CONCAT] = _concat
 
     def _tokenize(
         self, source: str, name: str | None, filename: str | None = None, state: str | None = None
@@ -162,28 +113,13 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Refuse an operation that would build something huge."""
-        size = 0.0
-        if operator == "*":
-            size = _length(left) * _number(right) + _length(right) * _number(left)
-            if isinstance(left, int) and isinstance(right, int):
-                size = left.bit_length() + right.bit_length()
-        elif operator == "**" and isinstance(left, int) and isinstance(right, int):
-            size = left.bit_length() * abs(right)
-        elif operator == "+":
-            size = _length(left) + _length(right)
-        elif operator == "%" and isinstance(left, str):
-            size = max((int(width) for width in re.findall(r"\d{1,12}", left)), default=0)
-            size = LARGEST_PIECE + 1 if "*" in left else size
-        if size > LARGEST_PIECE:
-            raise TemplateFault(
-                "an operation in the template builds too much", help="build less in a template"
-            )
+        check_operation(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063
         """Call a method or macro, within the budget."""
-        _budget.get().spend()
-        _check_sizes(getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None), args, kwargs)
+        budget.get().spend()
+        check_sizes(getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None), args, kwargs)
         return super().call(__context, __obj, *args, **kwargs)
 
 
@@ -283,35 +219,10 @@ def compile_tree(environment: Environment, tree: nodes.Template, *, exact: bool)
         tree = nodes.Template(
             [nodes.Assign(nodes.Name("result", "store"), output.nodes[0], lineno=1)], lineno=1
         )
-    tree = _Bounding().visit(tree)
+    tree = Bounding().visit(tree)
     tree.set_environment(environment)
     code = environment.compile(tree)
     return Template.from_code(environment, code, environment.globals)
-
-
-def hide_outputs(parsed: Parsed, hidden: dict[Reference, str]) -> nodes.Template | str:
-    """Give the tree with each `{{ }}` that holds a hidden reference replaced by its placeholder.
-
-    Where a hidden reference stands in a tag (`{% if %}`, `{% set %}`) what it decides cannot be told apart: then the
-    whole template is hidden and the placeholder itself is the answer.
-    """
-    for reference, label in hidden.items():
-        if not reference.visible:
-            return label
-    by_offset = {reference.start: label for reference, label in hidden.items()}
-
-    class Hide(_Transformer):
-        def visit_Output(self, node: nodes.Output) -> nodes.Output:  # noqa: N802
-            children: list[nodes.Expr] = []
-            for child in node.nodes:
-                names = [child] if isinstance(child, nodes.Name) else []
-                names += list(child.find_all(nodes.Name))
-                label = next((by_offset[name.lineno] for name in names if name.lineno in by_offset), None)
-                children.append(child if label is None else nodes.TemplateData(label, lineno=child.lineno))
-            return nodes.Output(children, lineno=node.lineno)
-
-    copied: nodes.Template = Hide().visit(parsed.tree)
-    return copied
 
 
 def run(template: Template, context: dict[str, Any], *, exact: bool, limit: int) -> Any:
@@ -319,7 +230,7 @@ def run(template: Template, context: dict[str, Any], *, exact: bool, limit: int)
 
     Raises TemplateFault, jinja2's UndefinedError (the caller knows the names), and nothing else.
     """
-    token = _budget.set(_Budget())
+    token = budget.set(Budget())
     try:
         inner = template.new_context(context)
         if exact:
@@ -342,50 +253,15 @@ def run(template: Template, context: dict[str, Any], *, exact: bool, limit: int)
     except Exception as problem:
         raise TemplateFault(_reason(problem), help=None) from None
     finally:
-        _budget.reset(token)
+        budget.reset(token)
 
 
-_STEPS = "_steps"
-_CONCAT = "_concat"
 _DICT_METHODS = frozenset({"items", "keys", "values", "get"})
 _KNOWN_GLOBALS = frozenset({"range", "dict", "namespace", "cycler", "joiner", "null"})
 _SAFE_TYPE_ERROR = re.compile(
     r"(unsupported operand type|can only concatenate|can't multiply|bad operand|'[<>=!]+' not supported"
     r"|.{0,60} takes |.{0,60}got an unexpected keyword|.{0,60}missing \d+ required|'\w+' object is not)"
 )
-
-
-class _Transformer:
-    """Rebuilds a tree from the bottom up without changing the original."""
-
-    def visit(self, node: Any) -> Any:
-        method = getattr(self, f"visit_{type(node).__name__}", None)
-        return method(node) if method else self.rebuild(node)
-
-    def rebuild(self, node: Any) -> Any:
-        values = []
-        for name in node.fields:
-            value = getattr(node, name)
-            if isinstance(value, nodes.Node):
-                value = self.visit(value)
-            elif isinstance(value, list):
-                value = [self.visit(item) if isinstance(item, nodes.Node) else item for item in value]
-            values.append(value)
-        return type(node)(*values, lineno=node.lineno) if values else type(node)(lineno=node.lineno)
-
-
-class _Bounding(_Transformer):
-    """Counts the rounds of loops and writes `~` through our own text."""
-
-    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802
-        built: nodes.For = self.rebuild(node)
-        built.iter = nodes.Filter(built.iter, _STEPS, [], [], None, None, lineno=node.lineno)
-        return built
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Call:  # noqa: N802
-        built: nodes.Concat = self.rebuild(node)
-        name = nodes.Name(_CONCAT, "load", lineno=node.lineno)
-        return nodes.Call(name, built.nodes, [], None, None, lineno=node.lineno)
 
 
 def _inspect(environment: Environment, tree: nodes.Template, text: str, *, exact: bool) -> Parsed:
@@ -445,57 +321,8 @@ def _default(value: Any, default_value: Any = None, boolean: bool = False) -> An
     return value
 
 
-def _steps(iterable: Any) -> Iterator[Any]:
-    if isinstance(iterable, Undefined):
-        str(iterable)  # raises
-    budget = _budget.get()
-    for item in iterable:
-        budget.spend()
-        yield item
-
-
 def _concat(*parts: Any) -> str:
     texts = [text_of(part) for part in parts]
     if sum(map(len, texts)) > LARGEST_PIECE:
         raise TemplateFault("an operation in the template builds too much", help="build less in a template")
     return "".join(texts)
-
-
-def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    def bounded(*args: Any, **kwargs: Any) -> Any:
-        _check_sizes(next((item for item in args if isinstance(item, str)), None), args, kwargs)
-        return function(*args, **kwargs)
-
-    for name in ("jinja_pass_arg",):  # how Jinja marks filters that take the environment
-        if builtins.hasattr(function, name):
-            setattr(bounded, name, builtins.getattr(function, name))
-    return bounded
-
-
-def _check_sizes(subject: Any, args: Iterable[Any], kwargs: dict[str, Any]) -> None:
-    """Refuse arguments that make a method or filter build something huge: widths, counts, replacements."""
-    values = [*args, *kwargs.values()]
-    size = max((value for value in values if isinstance(value, int)), default=0)
-    if isinstance(subject, str):
-        longest = max((len(value) for value in values if isinstance(value, str)), default=0)
-        size = max(size, (len(subject) + 1) * longest if len(values) > 1 else 0)
-        size = max(
-            [
-                size,
-                *(
-                    int(width)
-                    for width in re.findall(r"\d{6,12}", subject)
-                    if "{" in subject or "%" in subject
-                ),
-            ]
-        )
-    if size > LARGEST_PIECE and not any(isinstance(value, float) for value in values):
-        raise TemplateFault("an operation in the template builds too much", help="build less in a template")
-
-
-def _length(value: Any) -> int:
-    return len(value) if isinstance(value, str | list | tuple) else 0
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

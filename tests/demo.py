@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -30,6 +30,7 @@ from tests.servers.openbao import OpenBao
 from tests.servers.tickets import SupportDesk
 
 ROOT = Path(__file__).parents[1]
+PROGRAM = Path(sys.executable).parent / "runner"
 PATIENCE = 10.0
 """Seconds that an interrupted command gets for its own end."""
 POLICY = 'path "secret/data/demo/*" { capabilities = ["read"] }'
@@ -48,6 +49,27 @@ COMMANDS = (
         "junit=reports/run.xml",
     ),
 )
+
+
+def store_secrets(vault: OpenBao, token: str, key: str) -> str:
+    """Write the secrets and give a token that may read them and nothing else."""
+    vault.ask("POST", "secret/data/demo/tickets", {"data": {"api_token": token}})
+    vault.ask("POST", "secret/data/demo/pager", {"data": {"api_key": key}})
+    vault.ask("PUT", "sys/policies/acl/demo", {"policy": POLICY})
+    made = vault.ask("POST", "auth/token/create", {"policies": ["demo"], "ttl": "10m"})
+    reader: str = made["auth"]["client_token"]
+    return reader
+
+
+def copy_project(project: Path, addresses: Mapping[str, str]) -> None:
+    """Copy the repository's own project and put the real addresses into its runner.yaml."""
+    shutil.rmtree(project, ignore_errors=True)
+    (project / "reports").mkdir(parents=True)
+    for folder in ("connections.d", "workflows.d"):
+        shutil.copytree(ROOT / folder, project / folder)
+    settings = yaml.safe_load((ROOT / "runner.yaml").read_text(encoding="utf-8"))
+    settings["vars"] |= {f"{name}_url": address for name, address in addresses.items()}
+    (project / "runner.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
 class StoppedError(BaseException):
@@ -97,68 +119,47 @@ class Demo:
         self._project = directory / "project"
         self._signals = signals
         self._printed: list[str] = []
-        self._failed: list[str] = []
-        self._program = Path(sys.executable).parent / "runner"
+        self.failed: list[str] = []
         self._token = f"tkt_{secrets.token_urlsafe(24)}"
         self._key = secrets.token_urlsafe(18)
 
     def run(self, stack: ExitStack) -> bool:
         """Do all of it; whether everything was as it should be."""
         started = time.monotonic()
-        self._say("== starting OpenBao, a ticket system and a pager on loopback")
+        self.say("== starting OpenBao, a ticket system and a pager on loopback")
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="runner-demo-"))
         with self._signals.deferred():
             vault = stack.enter_context(OpenBao.development(Path(home), root_token=secrets.token_urlsafe(24)))
             desk = stack.enter_context(SupportDesk(self._token, self._key))
-        reader = self._store_secrets(vault)
-        self._copy_project(desk)
+        self.say("== storing secret/demo/tickets and secret/demo/pager")
+        reader = store_secrets(vault, self._token, self._key)
+        copy_project(self._project, desk.addresses)
+        self.say(f"== the project: {_shown(self._project)}, a copy of this repository's own")
         environ = {"PATH": os.defpath, "HOME": home, "VAULT_ADDR": vault.address, "VAULT_TOKEN": reader}
         for command in COMMANDS:
             self._show(command, environ)
-        self._say("== what happened")
+        self.say("\n== what happened")
         self._say_traffic("tickets", desk.tickets_server)
         self._say_traffic("pager", desk.pager_server)
         self._check_desk(desk)
-        self._check_secrets([self._token, self._key, reader, vault.root_token])
+        self.check_secrets([self._token, self._key, reader, vault.root_token])
         reports = _shown(self._project / "reports")
-        self._say(f"reports: {reports}/run.json and {reports}/run.xml")
-        self._say(f"the demo took {time.monotonic() - started:.0f} s")
-        for failure in self._failed:
-            self._say(f"FAILED: {failure}")
-        return not self._failed
-
-    def _store_secrets(self, vault: OpenBao) -> str:
-        """Write the secrets and give a token that may read them and nothing else."""
-        self._say("== storing secret/demo/tickets and secret/demo/pager")
-        vault.ask("POST", "secret/data/demo/tickets", {"data": {"api_token": self._token}})
-        vault.ask("POST", "secret/data/demo/pager", {"data": {"api_key": self._key}})
-        vault.ask("PUT", "sys/policies/acl/demo", {"policy": POLICY})
-        token: str = vault.ask("POST", "auth/token/create", {"policies": ["demo"], "ttl": "10m"})["auth"][
-            "client_token"
-        ]
-        return token
-
-    def _copy_project(self, desk: SupportDesk) -> None:
-        """Copy the repository's project and put the real addresses into its runner.yaml."""
-        shutil.rmtree(self._project, ignore_errors=True)
-        (self._project / "reports").mkdir(parents=True)
-        for folder in ("connections.d", "workflows.d"):
-            shutil.copytree(ROOT / folder, self._project / folder)
-        settings = yaml.safe_load((ROOT / "runner.yaml").read_text(encoding="utf-8"))
-        settings["vars"] |= {f"{name}_url": address for name, address in desk.addresses.items()}
-        (self._project / "runner.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        self._say(f"== the project: {_shown(self._project)}, a copy of this repository's own")
+        self.say(f"reports: {reports}/run.json and {reports}/run.xml")
+        self.say(f"the demo took {time.monotonic() - started:.0f} s")
+        for failure in self.failed:
+            self.say(f"FAILED: {failure}")
+        return not self.failed
 
     def _show(self, arguments: Sequence[str], environ: dict[str, str]) -> None:
         """Run one command and show it with all that it prints."""
         line = shlex.join(["runner", *arguments])
-        self._say(f"\n$ {line}")
+        self.say(f"\n$ {line}")
         color = ["--color", "always"] if sys.stdout.isatty() and "NO_COLOR" not in os.environ else []
         process: subprocess.Popen[str] | None = None
         try:
             with self._signals.deferred():
                 process = subprocess.Popen(
-                    [self._program, *color, *arguments],
+                    [PROGRAM, *color, *arguments],
                     cwd=self._project,
                     env=environ,
                     stdin=subprocess.DEVNULL,
@@ -167,7 +168,7 @@ class Demo:
                     encoding="utf-8",
                 )
             for output in process.stdout or ():
-                self._say(output.rstrip("\n"))
+                self.say(output.rstrip("\n"))
             code = process.wait()
         except BaseException as problem:
             self._signals.ignore()
@@ -177,7 +178,7 @@ class Demo:
                 print(_ended(process, at_once=not interrupted), end="", flush=True)
             raise
         if code != 0:
-            self._failed.append(f"`{line}` ended with {code}")
+            self.failed.append(f"`{line}` ended with {code}")
 
     def _say_traffic(self, name: str, server: Server) -> None:
         lines: dict[str, list[str]] = {}
@@ -185,7 +186,7 @@ class Demo:
             lines.setdefault(f"{request.method:<5}{request.path}", []).append(str(status))
         for line, statuses in lines.items():
             counts = ", ".join(f"{count} x {status}" for status, count in Counter(statuses).items())
-            self._say(f"{name:<8} {line:<36} {counts}")
+            self.say(f"{name:<8} {line:<36} {counts}")
 
     def _check_desk(self, desk: SupportDesk) -> None:
         """Compare what the servers hold now with what the workflow promises."""
@@ -206,7 +207,7 @@ class Demo:
         if report.is_file():
             json.loads(report.read_text(encoding="utf-8"))
 
-    def _check_secrets(self, values: Sequence[str]) -> None:
+    def check_secrets(self, values: Sequence[str]) -> None:
         """Search everything that was printed or written, for every form in which a secret may be written down."""
         texts = ["\n".join(self._printed)]
         files = [path for path in self._project.rglob("*") if path.is_file()]
@@ -217,11 +218,11 @@ class Demo:
         self._expect(what, leaks == 0)
 
     def _expect(self, what: str, right: bool) -> None:
-        self._say(f"{'ok' if right else 'NOT SO':<8} {what}")
+        self.say(f"{'ok' if right else 'NOT SO':<8} {what}")
         if not right:
-            self._failed.append(f"not so: {what}")
+            self.failed.append(f"not so: {what}")
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
         self._printed.append(line)
         print(line, flush=True)
 

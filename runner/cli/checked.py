@@ -29,17 +29,15 @@ def load_valid(settings: Settings, output: Output) -> Project | None:
     return project if show(project, check(project), output) else None
 
 
-def show(project: Project, found: Sequence[Diagnostic], output: Output) -> bool:
+def show(project: Project, found: Sequence[Diagnostic], output: Output, *, sending: bool = True) -> bool:
     """Show diagnostics on stderr, warnings only to those who want them; whether there is no error."""
     errors = sum(item.severity is Severity.ERROR for item in found)
     told = [item for item in found if item.severity is Severity.ERROR or not output.quiet]
     findings = Findings(diagnostics=tuple(told), concealing=tuple(found), texts=project.texts)
     if told:
-        output.error(shortly(findings, color=output.error_color))
-    if errors:
-        output.error(
-            f"the project has {counted(errors, 'error')}: nothing was sent; `runner validate` checks again"
-        )
+        output.error(shortly(findings, color=output.error_color).rstrip("\n"))
+    if errors and sending:
+        output.error(f"\n{counted(errors, 'error')} in the project: nothing was sent")
     return not errors
 
 
@@ -49,7 +47,7 @@ def showing(project: Project, output: Output) -> Iterator[None]:
     try:
         yield
     except ProjectError as problem:
-        show(project, problem.diagnostics, output)
+        show(project, problem.diagnostics, output, sending=False)
         raise ProjectError(()) from None
 
 

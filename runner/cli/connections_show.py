@@ -27,21 +27,24 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show where a connection goes, which secrets it names and who uses it."""
     project = checked.load(settings)
-    name = checked.connection_name(project, options.name)
-    if name not in project.connections:
-        file = f"connections.d/{name}.yaml"
-        checked.show(
-            project,
-            [item for item in project.diagnostics if item.primary.span.path == file] or project.diagnostics,
-            output,
-        )
-        raise ProjectError(())
-    shown = _described(project, project.connections[name])
+    with checked.showing(project, output):
+        connection = _find(project, options.name)
+    shown = _described(project, connection)
     if options.format == "json":
         output.data(dumps(shown))
     else:
         output.data(_text(shown, Style(color=output.color)))
     return 0
+
+
+def _find(project: Project, given: str) -> Connection:
+    """Give a connection; raises ProjectError where its file has errors."""
+    name = checked.connection_name(project, given)
+    if name not in project.connections:
+        file = f"connections.d/{name}.yaml"
+        own = [item for item in project.diagnostics if item.primary.span.path == file]
+        raise ProjectError(own or project.diagnostics)
+    return project.connections[name]
 
 
 def _described(project: Project, connection: Connection) -> JsonObject:

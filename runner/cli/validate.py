@@ -102,11 +102,12 @@ def _known_rules(wanted: Sequence[str], found: Sequence[Diagnostic]) -> None:
 
 
 READING_RULES = (
+    "action-kind",
     "alias-expansion",
     "duplicate-key",
-    "duplicate-name",
     "file-too-large",
     "hardcoded-secret",
+    "invalid-value",
     "malformed-secret-ref",
     "missing-key",
     "not-text",

@@ -45,6 +45,14 @@ class Findings:
         return len(self.diagnostics) - self.errors
 
 
+_WHAT = {
+    "diagnostics": "diagnostics",
+    "plan": "plans",
+    "run": "reports of runs",
+    "connection_tests": "tests of connections",
+}
+
+
 def formats(subject: str) -> tuple[str, ...]:
     """List the formats that can show a subject (`diagnostics`, `plan`, ...)."""
     return tuple(
@@ -59,7 +67,8 @@ def load(name: str, subject: str) -> ModuleType:
         if hasattr(module, subject):
             return module
     raise UsageError(
-        f"there is no format '{name}' for this", help=names_hint(name, formats(subject), what="formats")
+        f"there is no format '{name}' for {_WHAT[subject]}",
+        help=names_hint(name, formats(subject), what="formats"),
     )
 
 

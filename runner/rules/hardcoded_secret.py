@@ -48,7 +48,8 @@ _ALONE = frozenset(
 _BEFORE_KEY = frozenset(
     {"api", "access", "auth", "private", "secret", "subscription", "account", "application", "app"}
 )
-_NO_SECRET = re.compile(r"(?i)(page|next|cursor|sync|continuation|continue)[-_ ]?token\Z|.*csrf.*")
+_NOT_TYPED = ("{{", "{%", "vault://", "env://")
+_NO_SECRET = re.compile(r"(?i).*(page|next|cursor|sync|continuation|continue)[-_ ]?token\Z|.*csrf.*")
 
 _SHAPES = (
     ("a GitHub token", r"\bgh[oprsu]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{22,}"),
@@ -103,7 +104,7 @@ def _named(document: Document) -> Iterator[Diagnostic]:
         if place is None or len(pointer) < place + 2 or "expect" in pointer[:place]:
             continue
         name = str(pointer[place + 1])
-        if not value.strip() or "{{" in value or "{%" in value or looks_like_reference(value):
+        if not value.strip() or looks_like_reference(value) or any(mark in value for mark in _NOT_TYPED):
             continue
         if is_credential(name):
             what = {"headers": "header", "query": "query parameter", "form": "form field"}[

@@ -1,5 +1,6 @@
 """`make demo` from outside: it works, it shows no secret, and nothing of it outlives it."""
 
+import base64
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.demo import Demo, Signals
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +97,19 @@ def test_the_demo_works_and_shows_what_happened(tmp_path: Path) -> None:
     report = tmp_path / "project" / "reports" / "run.json"
     assert json.loads(report.read_text(encoding="utf-8"))
     assert str(report) in out
+
+
+@pytest.mark.parametrize("place", ["printed", "written"])
+def test_the_search_for_secrets_finds_a_planted_one(tmp_path: Path, place: str) -> None:
+    demonstration = Demo(tmp_path, Signals())
+    (tmp_path / "project").mkdir()
+    leak = base64.b64encode(b"user:tkt_planted/secret").decode()
+    if place == "printed":
+        demonstration.say(f"Authorization: Basic {leak}")
+    else:
+        (tmp_path / "project" / "run.json").write_text(leak)
+    demonstration.check_secrets(["another-value", "tkt_planted/secret"])
+    assert demonstration.failed
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

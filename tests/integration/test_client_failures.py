@@ -12,7 +12,7 @@ import pytest
 from runner.client import Channel, Client, ExchangeError
 from runner.errors import FailureKind
 from tests.servers.faults import faults
-from tests.servers.http import Request, Response, Server
+from tests.servers.http import Connection, Request, Response, Server, Takeover
 from tests.servers.listeners import plain_port, refused_port, silent_port, unanswered_port
 from tests.servers.wire import SECRET, Planted, assert_clean, exchange, failing, hanging_up_port, origin, send
 
@@ -286,13 +286,11 @@ def test_redirect_loops_end() -> None:
 def test_a_redirect_whose_body_never_ends_is_followed() -> None:
     head = b"HTTP/1.1 302 Found\r\nLocation: /echo\r\nContent-Length: 1000\r\n\r\n"
 
-    def stuck(_: Request) -> Any:
-        from tests.servers.http import Takeover
+    def act(connection: Connection) -> None:
+        connection.send(head)
+        connection.hold()
 
-        def act(connection: Any) -> None:
-            connection.send(head)
-            connection.hold()
-
+    def stuck(_: Request) -> Takeover:
         return Takeover(act)
 
     with Server({"GET /stuck": stuck, "GET /echo": lambda _: Response(200, b"here")}) as server:

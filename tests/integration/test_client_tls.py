@@ -105,9 +105,9 @@ def test_a_server_that_wants_a_client_certificate(version: ssl.TLSVersion, autho
 def test_old_tls_is_refused(authority: Authority) -> None:
     context = authority.server_context()
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     with faults(tls=context) as server:
         error = failing(f"{server.url}/echo", channel={"ca": str(authority.ca_file)})

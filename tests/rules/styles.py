@@ -17,4 +17,6 @@ STYLES = {
 
 def action(style: str, template: str, *, id: str = "shown") -> str:
     """Write a `set` action, indented as an item of a list of actions."""
+    if style == "single quoted":
+        template = template.replace("'", "''")
     return f"  - id: {id}\n    set:\n      {STYLES[style].replace('{T}', template)}\n"

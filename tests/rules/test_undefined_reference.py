@@ -12,7 +12,7 @@ HEAD = "inputs:\n  days: {type: integer, default: 1}\nvars: {site: eu}\nactions:
 
 
 def only(root: Path, files: dict[str, str]) -> Diagnostic:
-    found = [item for item in findings(root, files)]
+    found = list(findings(root, files))
     assert [item.rule for item in found] == ["undefined-reference"], brief(root, found)
     return found[0]
 
@@ -297,7 +297,9 @@ def test_a_broken_action_is_known_by_its_id_and_hides_no_other_mistake(tmp_path:
 
 
 def test_a_broken_action_without_an_id_could_be_any(tmp_path: Path) -> None:
-    text = "actions:\n  - request: {url: https://example.com}\n" + action("plain", "{{ actions.search.output }}")
+    text = "actions:\n  - request: {url: https://example.com}\n" + action(
+        "plain", "{{ actions.search.output }}"
+    )
     assert [item.rule for item in findings(tmp_path, {"workflows.d/w.yaml": text})] == ["missing-key"]
 
 

@@ -25,7 +25,7 @@ UNREAD = frozenset(
 
 _KEY = re.compile(r"""(?:^|[\s{,\[?])["']?([A-Za-z_][\w.-]*)["']?\s*:(?:\s+|$)|([A-Za-z_][\w-]*)=""")
 _CREDENTIAL = re.compile(
-    r"token|secret|passw|passphrase|pwd|auth(?!or)|credential|bearer|cookie|private|"
+    r"token|secret|passw|passphrase|pwd|auth(?!ors?\b|ored)|credential|bearer|cookie|private|"
     r"(?:^|[_.-]|api|access|account)keys?(?:$|[_.-])",
     re.IGNORECASE,
 )

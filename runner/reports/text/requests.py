@@ -84,8 +84,8 @@ def _request(request: JsonObject) -> list[str]:
     kind = request.get("body_kind")
     if kind == "form" and isinstance(body, Mapping):
         return [*lines, f"{_INDENT}form", *_pairs(body, _INDENT + "  ")]
-    written = body if isinstance(body, str) and kind == "text" else _json(body)
-    return lines + [f"{_INDENT}{line}" for line in harmless(written).split("\n")]
+    written = body if isinstance(body, str) and kind in ("text", "body") else _json(body)
+    return lines + [f"{_INDENT}{line}" for line in harmless(written).rstrip("\n").split("\n")]
 
 
 def _pairs(values: Mapping[str, Any], indent: str) -> list[str]:
