@@ -188,7 +188,7 @@ def _judge_body(action: Action, expect: Expect, response: Response, performance:
             raise FailureError(
                 Failure(
                     kind=FailureKind.EXPECTATION,
-                    message=f"the expectation {index + 1} is not true: {condition.text.strip()}",
+                    message=f"expectation {index + 1} is not true: {condition.text.strip()}",
                     help="the report has the response",
                     span=condition.span,
                 )

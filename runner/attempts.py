@@ -1,6 +1,7 @@
 """Sending one request until it succeeds or must not be repeated: the rules of retry (SPEC 5)."""
 
 import asyncio
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from runner.client import Exchange, ExchangeError
 from runner.duration import written
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import IDEMPOTENT_METHODS, Action, Connection, Retry
+from runner.redirects import Origin, Redirects
 
 if TYPE_CHECKING:
     from runner.perform import Performance
@@ -37,6 +39,8 @@ class Attempts:
         workflow = performance.session.workflow
         inherited = workflow.default_retry or (connection.retry if connection else None)
         self.retry: Retry = action.retry or inherited or Retry()
+        most = performance.session.project.policy.max_attempts
+        self.most = self.retry.attempts if most is None else min(most, self.retry.attempts)
         self.timeout: float = (
             action.timeout or workflow.default_timeout or (connection.timeout if connection else None) or 30.0
         )
@@ -65,7 +69,7 @@ class Attempts:
                 if await self.performance.session.refresh(self.connection):
                     number -= 1
                     continue
-            if number >= self.retry.attempts or not self._may_repeat(failure, response, sent=sent):
+            if number >= self.most or not self._may_repeat(failure, response, sent=sent):
                 raise FailureError(self._counted(failure, number))
             wait = self._wait(number, response)
             if self.performance.now() - started + wait > LONGEST_RETRYING:
@@ -104,36 +108,61 @@ class Attempts:
     async def _send(self) -> Response:
         session = self.performance.session
         built = self.built
-        origin = proxy = None
+        proxy = None
         authenticator = None
         headers: tuple[tuple[str, str], ...] = ()
         query: tuple[tuple[str, str], ...] = ()
         if self.connection is not None:
-            parts = urlsplit(self.performance.base_url(self.connection))
-            origin = f"{parts.scheme}://{parts.netloc}"
             authenticator = session.authenticator(self.connection)
             headers, query = session.secret_parts(self.connection)
-            overridden = {name.lower() for name, _ in built.headers}
+            overridden = {name.lower() for name, _ in (*built.headers, *built.secret_headers)}
             headers = tuple((name, value) for name, value in headers if name.lower() not in overridden)
             if self.connection.proxy is not None:
                 proxy = str(self.performance.render_for(self.connection.proxy))
+        headers += tuple(built.secret_headers)
         expected = self.action.expect.status or ()
         exchange = Exchange(
             method=built.method,
             url=built.url,
             headers=tuple(built.headers),
             body=built.body,
-            redirects=self.action.config.redirects,
+            redirects=self._redirects(),
             timeout=self.timeout,
             body_limit=session.limits.body,
             shown_url=str(built.shown["url"]),
             accept_redirect=frozenset(
                 int(code) for code in expected if code.isdigit() and code.startswith("3")
             ),
+            permit=self._permit,
         )
-        channel = session.channel(self.connection, origin, proxy)
+        parts = urlsplit(self.performance.base_url(self.connection) if self.connection else built.url)
+        channel = session.channel(self.connection, f"{parts.scheme}://{parts.netloc}", proxy)
         answer = await session.client.send(exchange, channel, authenticator, extra=headers, extra_query=query)
         return answers.read(answer)
+
+    def _permit(self, origin: Origin) -> None:
+        """Enforce the policy on every hop, before a byte is sent."""
+        policy = self.performance.session.project.policy
+        if policy.require_https and origin.scheme != "https":
+            raise self._against_policy(f"plain http to {origin.place}", "require_https")
+        if not policy.permits_host(origin.place):
+            raise self._against_policy(f"a request to {origin.place}", "hosts")
+        if self.built.method in policy.deny_methods:
+            raise self._against_policy(f"the method {self.built.method}", "deny_methods")
+
+    def _against_policy(self, what: str, clause: str) -> FailureError:
+        return FailureError(
+            Failure(
+                kind=FailureKind.NOT_ALLOWED,
+                message=f"the policy of the project does not permit {what}",
+                help=f"`policy.{clause}` in runner.yaml says so",
+            )
+        )
+
+    def _redirects(self) -> Redirects:
+        """Give the action's choice; a body that holds a secret stays with the host that it is for."""
+        chosen: Redirects = self.action.config.redirects
+        return "same_host" if self.built.secret_body and chosen == "follow" else chosen
 
     def _may_repeat(self, failure: Failure, response: Response | None, *, sent: bool) -> bool:
         """Apply SPEC 5: by method, by what failed, by whether the server can have acted."""
@@ -153,8 +182,11 @@ class Attempts:
 
     def _wait(self, number: int, response: Response | None) -> float:
         backoff = self.retry.backoff
-        limit = min(backoff.limit, backoff.first * backoff.factor ** (number - 1))
-        wait = limit * self.performance.session.jitter()
+        try:
+            grown = backoff.first * float(backoff.factor) ** (number - 1)
+        except OverflowError:
+            grown = backoff.limit
+        wait = min(backoff.limit, grown) * self.performance.session.jitter()
         asked = (
             retry_after(response.headers.get("retry-after"), self.performance.now())
             if response is not None
@@ -197,6 +229,8 @@ def retry_after(value: Any, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:12])
     try:
-        return parsedate_to_datetime(text).timestamp() - now
+        moment = parsedate_to_datetime(text)
+        # The old form of asctime names no zone, and Python takes `-0000` for none: dates of HTTP are GMT all the same.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
     except (ValueError, TypeError, OverflowError):
         return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from runner import registry
+from runner import ignores, registry
 from runner.diagnostics import Diagnostic, ProjectError, Severity
 from runner.project import Project
 
@@ -10,8 +10,10 @@ from runner.project import Project
 def check(project: Project, paths: Sequence[str] = (), *, rules: Sequence[str] = ()) -> list[Diagnostic]:
     """Give every diagnostic of a project, sorted; of certain files or rules only, where they are named."""
     found = list(project.diagnostics)
-    for name in registry.names("rules"):
-        found += registry.load("rules", name).check(project)
+    by_rules = [
+        item for name in registry.names("rules") for item in registry.load("rules", name).check(project)
+    ]
+    found += ignores.applied(project, by_rules)
     if paths:
         found = [item for item in found if any(_below(item.primary.span.path, path) for path in paths)]
     if rules:

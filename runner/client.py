@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -21,6 +21,7 @@ from runner.auth import Authenticator, Outgoing
 from runner.errors import Failure, FailureError, FailureKind
 from runner.redirects import (
     Hop,
+    Origin,
     Pairs,
     Redirects,
     SentSecrets,
@@ -82,6 +83,8 @@ class Exchange:
     body_limit: int = 10 << 20
     shown_url: str
     accept_redirect: frozenset[int] = frozenset()
+    permit: Callable[[Origin], None] | None = None
+    """Asked before each hop, redirects too; raises FailureError where the policy does not permit its origin."""
 
     def __repr__(self) -> str:
         return f"Exchange({self.method} {self.shown_url})"
@@ -168,6 +171,8 @@ class Client:
         trail = Trail(first, exchange.redirects, exchange.accept_redirect, exchange.shown_url)
         while True:
             hop = trail.hop
+            if exchange.permit is not None:
+                exchange.permit(hop.origin)
             progress.begin(hop.origin)
             transport = self._transport_for(hop, channel, progress)
             trusted = hop.origin == home and not trail.strayed

@@ -4,8 +4,6 @@ Values are ordinary dicts, lists and scalars. A value is addressed by a pointer,
 leads to it; the document finds the span of a pointer, or of a part of a scalar, when a message needs it.
 """
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,8 @@ import yaml
 
 from runner.diagnostics import Diagnostic, Label, Severity, error
 from runner.source import Position, Span, whole_file
+from runner.yaml_faults import position_of, syntax_error
+from runner.yaml_scalars import LINE_BREAK, plain_value, solid_places
 
 Pointer = tuple[str | int, ...]
 
@@ -22,10 +22,6 @@ DEEPEST_NESTING = 100
 
 # libyaml where the wheel has it (every published one does): seven times as fast, the same events.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
-_WORDS = {"": None, "null": None, "~": None, "true": True, "false": False}
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
 class Node:
@@ -59,7 +55,7 @@ class Document:
     def lines(self) -> list[str]:
         """The lines of the text, without their ends."""
         if self._lines is None:
-            self._lines = _LINE_BREAK.split(self.text)
+            self._lines = LINE_BREAK.split(self.text)
         return self._lines
 
     def span(self, pointer: Pointer, *, key: bool = False) -> Span:
@@ -92,7 +88,7 @@ class Document:
         node = self._find(pointer)
         if node is None or node.children is not None:
             return self.span(pointer)
-        places = list(self._solid(node))
+        places = list(solid_places(self.text, node.start.index, node.end.index, node.style))
         value = self.get(pointer)
         text = value if isinstance(value, str) else ""
         first = sum(not char.isspace() for char in text[:start])
@@ -120,47 +116,17 @@ class Document:
             node = node.children.get(part)
         return node
 
-    def _solid(self, node: Node) -> Iterator[int]:
-        """Give the index in the text of each character of a scalar's value that is not white space.
-
-        Folding, indentation and chomping change white space only, so the solid characters of the text and of the
-        value correspond one to one, whatever the style.
-        """
-        text, at, end = self.text, node.start.index, node.end.index
-        at = _after_properties(text, at, end)
-        if node.style in ("|", ">"):
-            at = _after_line(text, at)
-        elif node.style in ("'", '"'):
-            at, end = at + 1, end - 1
-        while at < end:
-            char = text[at]
-            if node.style == '"' and char == "\\":
-                length = {"x": 4, "u": 6, "U": 10}.get(text[at + 1], 2)
-                code = text[at + 2 : at + length]
-                space = chr(int(code, 16)).isspace() if code else text[at + 1] in "\n\r\x85\u2028\u2029 \tntvfrNLP_"
-                if not space:
-                    yield at
-                at += length
-                continue
-            if node.style == "'" and char == "'":
-                yield at
-                at += 2
-                continue
-            if not char.isspace():
-                yield at
-            at += 1
-
     def _position(self, index: int) -> Position:
         before = self.text[:index]
-        breaks = [match.end() for match in _LINE_BREAK.finditer(before)]
+        breaks = [match.end() for match in LINE_BREAK.finditer(before)]
         return Position(len(breaks) + 1, index - (breaks[-1] if breaks else 0) + 1)
 
     def _marks(self, start: Any, end: Any) -> Span:
         if (
             end.line > start.line and end.column == 0
         ):  # a block scalar or plain text: it ends with its last line
-            return Span(self.path, _position_of(start), self._position(len(self.text[: end.index].rstrip())))
-        return Span(self.path, _position_of(start), _position_of(end))
+            return Span(self.path, position_of(start), self._position(len(self.text[: end.index].rstrip())))
+        return Span(self.path, position_of(start), position_of(end))
 
 
 class _Abort(Exception):  # noqa: N818 - control flow inside this module
@@ -202,7 +168,7 @@ def parse(text: str, shown: str) -> tuple[Document | None, list[Diagnostic]]:
     try:
         value, root = builder.build()
     except yaml.YAMLError as problem:
-        found.append(_syntax_error(problem, text, shown))
+        found.append(syntax_error(problem, text, shown))
         return None, found
     except _Abort:
         return None, found
@@ -367,7 +333,7 @@ class _Builder:
         self.stack[-1][2] = None
 
     def _span(self, event: Any) -> Span:
-        return Span(self.shown, _position_of(event.start_mark), _position_of(event.end_mark))
+        return Span(self.shown, position_of(event.start_mark), position_of(event.end_mark))
 
     def _report(self, event: Any, rule: str, message: str, remedy: str) -> None:
         self.found.append(error(rule, message, self._span(event), help=remedy))
@@ -375,71 +341,3 @@ class _Builder:
     def _stop(self, event: Any, rule: str, message: str, remedy: str) -> None:
         self._report(event, rule, message, remedy)
         raise _Abort
-
-
-def plain_value(text: str) -> Any:
-    """Give an unquoted scalar its type: `true`, `false`, `null`, `~` and JSON numbers; everything else is text.
-
-    `no`, `on`, `1:30`, `012`, `0x1f` and `1_000` are text (YAML 1.2; the octal and hexadecimal forms of its core schema
-    are left out on purpose: in API work `012` is an identifier). Numbers that a double cannot hold stay text.
-    """
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] in "-0123456789":
-        match = _NUMBER.match(text)
-        if match and len(text) <= 1000:
-            if match[2] is None and match[3] is None:
-                return int(text)
-            number = float(text)
-            if abs(number) != float("inf"):
-                return number
-    return text
-
-
-def _position_of(mark: Any) -> Position:
-    return Position(mark.line + 1, mark.column + 1)
-
-
-_PROPERTIES = re.compile(r"(?:(?:!<[^>\s]*>|[&!][^\s,\[\]{}]*)(?:\s|\Z)(?:\s|#[^\n\r]*)*)*")
-
-
-def _after_properties(text: str, at: int, end: int) -> int:
-    """Step over an anchor and a tag: a scalar's start mark stands before them."""
-    match = _PROPERTIES.match(text, at, end)
-    return match.end() if match else at
-
-
-def _after_line(text: str, at: int) -> int:
-    match = _LINE_BREAK.search(text, at)
-    return match.end() if match else len(text)
-
-
-def _syntax_error(problem: yaml.YAMLError, text: str, shown: str) -> Diagnostic:
-    mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
-    if mark is None:  # the reader refuses control characters before there is a mark
-        character = getattr(problem, "character", None)
-        at = getattr(problem, "position", 0)
-        before = text[:at] if isinstance(at, int) else ""
-        position = Position(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-        name = f"U+{character:04X}" if isinstance(character, int) else "a control character"
-        place = Span(shown, position, Position(position.line, position.column + 1))
-        return error(
-            "yaml-syntax", f"the file holds {name}, which YAML does not allow", place, help="remove it"
-        )
-    lines = _LINE_BREAK.split(text)
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    place = Span(shown, _position_of(mark), Position(mark.line + 1, mark.column + 2))
-    message = str(getattr(problem, "problem", None) or "this is not YAML")
-    context = getattr(problem, "context", None)
-    remedy: str | None = f"{context}" if context else None
-    if line[mark.column : mark.column + 1] == "\t" or (
-        "\t" in line[: mark.column + 1] and not line[: mark.column].strip()
-    ):
-        message, remedy = "a tab cannot indent YAML", "use spaces"
-    elif re.search(r":\s*\{\{", line) or (": {%" in line):
-        message, remedy = "a template must be quoted in YAML", 'put quotes around it: "{{ ... }}"'
-    elif "mapping values are not allowed" in message:
-        remedy = "quote the text if it holds ': ', or check the indentation"
-    elif "found unexpected end of stream" in message:
-        remedy = f"{remedy or 'something'}: close the quote or the bracket"
-    return error("yaml-syntax", message, place, help=remedy)

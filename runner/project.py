@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner import bind_connection, bind_workflow, schema
+from runner import bind_connection, bind_workflow, policy, schema
 from runner.bind import Binder, report_typed_in
 from runner.diagnostics import Diagnostic, Severity, error, names_hint
 from runner.document import Document, Pointer, read
 from runner.errors import UsageError
 from runner.model import Connection, Workflow
+from runner.policy import Policy
 from runner.source import Span, whole_file
 
 FOLDERS = {"connection": "connections.d", "workflow": "workflows.d"}
@@ -32,6 +33,7 @@ class Project:
     known_vars: frozenset[str] = frozenset()
     vault: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
     connections: dict[str, Connection] = field(default_factory=dict)
     workflows: dict[str, Workflow] = field(default_factory=dict)
     connection_names: frozenset[str] = frozenset()
@@ -134,6 +136,7 @@ class _Loader:
             chosen = environments.get(project.environment, {})
         project.vars = {**value.get("vars", {}), **chosen.get("vars", {})}
         project.limits = {**value.get("limits", {}), **chosen.get("limits", {})}
+        project.policy = policy.bind({**value.get("policy", {}), **chosen.get("policy", {})})
         project.vault = {**value.get("vault", {}), **chosen.get("vault", {})}
         known = set(project.vars)
         if project.environment is None:

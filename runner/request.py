@@ -26,13 +26,19 @@ TEST_SECTION = "test"
 
 @dataclass(slots=True, kw_only=True)
 class Built:
-    """A request ready to send. `shown` is its record; `method`, `url`, `headers`, `body` are what is sent."""
+    """A request ready to send. `shown` is its record; `method`, `url`, `headers`, `body` are what is sent.
+
+    `secret_headers` are those that a secret flows into: like credentials they go to the request's own origin only.
+    `secret_body` says the same of the body.
+    """
 
     method: str
     url: str
     path: str
     headers: list[tuple[str, str]]
+    secret_headers: list[tuple[str, str]]
     body: bytes | None
+    secret_body: bool
     shown: JsonObject
 
 
@@ -98,8 +104,10 @@ def build(action: Action, connection: Connection | None, performance: "Performan
         "url": url.shown + _joined_query(str(url.shown), query_shown, shown=True),
     }
     body: bytes | None = None
+    secret_body = False
     if config.body_kind:
         content = performance.render(config.body)
+        secret_body = content.secret
         body, kind = _encoded(config.body_kind, content.wire, action)
         shown["body"] = content.shown
         if kind and not any(name.lower() == "content-type" for name in headers_wire):
@@ -107,12 +115,16 @@ def build(action: Action, connection: Connection | None, performance: "Performan
     shown["headers"] = {
         name: _header_text(value) for name, value in headers_shown.items() if value is not None
     }
+    secret_names = {name for name, value in own.items() if value.secret}
+    sent = [(name, _header_text(value)) for name, value in headers_wire.items() if value is not None]
     return Built(
         method=config.method,
         url=str(url.wire) + _joined_query(str(url.wire), query_wire, shown=False),
         path=plain_path,
-        headers=[(name, _header_text(value)) for name, value in headers_wire.items() if value is not None],
+        headers=[pair for pair in sent if pair[0] not in secret_names],
+        secret_headers=[pair for pair in sent if pair[0] in secret_names],
         body=body,
+        secret_body=secret_body,
         shown=shown,
     )
 

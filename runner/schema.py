@@ -13,7 +13,7 @@ from runner.source import Span
 
 LATER = frozenset(
     {"paginate", "rate_limit", "concurrency", "triggers", "needs", "for_each", "repeat", "workflow", "multipart",
-     "graphql", "save_to", "policy", "cert"}
+     "graphql", "save_to", "cert"}
 )  # fmt: skip
 """Keys of the language that this version refuses instead of ignoring them."""
 
@@ -78,94 +78,77 @@ def written(pointer: Iterable[str | int]) -> str:
 
 
 def _explain(problem: Any, locate: Locate) -> Iterable[tuple[Pointer, Diagnostic]]:
+    """Turn one verdict into diagnostics, by the keyword that gave it."""
     pointer: Pointer = tuple(problem.absolute_path)
     schema = problem.schema
     keyword = problem.validator
     if isinstance(schema, dict) and schema.get("x-secret"):
-        if not isinstance(problem.instance, str):
+        if not isinstance(
+            problem.instance, str
+        ):  # of text that is no reference `bind` says what is wrong with it
             message = f"'{written(pointer)}' takes a secret reference, not {type_name(problem.instance)}"
-            yield (
-                pointer,
-                error("hardcoded-secret", message, locate(pointer, False), help=_SECRET_HELP, concealed=True),
-            )
-        return  # text that is no reference: `bind` says what is wrong with it
-    if keyword == "additionalProperties" and problem.validator_value is False:
-        known = set(schema.get("properties", {}))
-        patterns = list(schema.get("patternProperties", {}))
-        for key in problem.instance:
-            if key not in known and not any(re.search(pattern, key) for pattern in patterns):
-                where = (*pointer, key)
-                if key in LATER and key not in known:
-                    message, near = (
-                        f"the key '{key}' is not in this version of runner.d",
-                        "remove it, or use a newer version",
-                    )
-                else:
-                    message, near = f"unknown key '{key}'", names_hint(key, known, what="keys here")
-                yield where, error("unknown-key", message, locate(where, True), help=near)
-        return
-    if keyword == "required":
-        name = re.match(r"'([^']*)'", problem.message)
-        key = name[1] if name else "?"
-        described = schema.get("properties", {}).get(key, {})
-        about = described.get("description") if isinstance(described, dict) else None
-        inside = f" in '{written(pointer)}'" if pointer else ""
-        yield (
-            pointer,
-            error("missing-key", f"the key '{key}' is missing{inside}", locate(pointer, False), help=about),
-        )
-        return
-    if keyword is None:  # the schema `false`: a key that does not fit here
-        key = str(pointer[-1]) if pointer else "?"
-        message = f"'{key}' does not apply here"
-        yield (
-            pointer,
-            error(
-                "unknown-key",
-                message,
-                locate(pointer, True),
-                help="remove it, or check the type or kind beside it",
-            ),
-        )
-        return
-    if "propertyNames" in problem.absolute_schema_path:
-        where = (*pointer, problem.instance)
+            where = locate(pointer, False)
+            yield pointer, error("hardcoded-secret", message, where, help=_SECRET_HELP, concealed=True)
+    elif keyword == "additionalProperties" and problem.validator_value is False:
+        yield from _unknown_keys(problem, pointer, locate)
+    elif keyword == "required":
+        yield pointer, _missing_key(problem, pointer, locate)
+    elif keyword is None:  # the schema `false`: a key that does not fit here
+        message = f"'{pointer[-1] if pointer else '?'}' does not apply here"
+        remedy = "remove it, or check the type or kind beside it"
+        yield pointer, error("unknown-key", message, locate(pointer, True), help=remedy)
+    elif "propertyNames" in problem.absolute_schema_path:
+        name = (*pointer, problem.instance)
         message = f"'{problem.instance}' is no valid name here"
-        yield where, error("invalid-value", message, locate(where, True), help=f"write {_sentence(problem)}")
-        return
-    if keyword == "oneOf":
-        given = [
-            option["required"][0]
-            for option in schema["oneOf"]
-            if option.get("required", [""])[0] in problem.instance
-        ]
-        message = (
-            f"an action has one kind, this one has {' and '.join(given)}"
-            if given
-            else "the action has no kind"
-        )
-        yield (
-            pointer,
-            error("action-kind", message, locate(pointer, False), help=f"give it {schema['x-message']}"),
-        )
-        return
-    rule = "wrong-type" if keyword == "type" else "invalid-value"
-    what = f"'{written(pointer)}'" if pointer else "the file"
+        yield name, error("invalid-value", message, locate(name, True), help=f"write {_sentence(problem)}")
+    elif keyword == "oneOf":
+        yield pointer, _kinds(problem, locate(pointer, False))
+    else:
+        yield pointer, _wrong_value(problem, pointer, locate(pointer, False))
+
+
+def _unknown_keys(problem: Any, pointer: Pointer, locate: Locate) -> Iterable[tuple[Pointer, Diagnostic]]:
+    known = set(problem.schema.get("properties", {}))
+    patterns = list(problem.schema.get("patternProperties", {}))
+    for key in problem.instance:
+        if key in known or any(re.search(pattern, key) for pattern in patterns):
+            continue
+        message, remedy = f"unknown key '{key}'", names_hint(key, known, what="keys here")
+        if key in LATER:
+            message = f"the key '{key}' is not in this version of runner.d"
+            remedy = "remove it, or use a newer version"
+        where = (*pointer, key)
+        yield where, error("unknown-key", message, locate(where, True), help=remedy)
+
+
+def _missing_key(problem: Any, pointer: Pointer, locate: Locate) -> Diagnostic:
+    name = re.match(r"'([^']*)'", problem.message)
+    key = name[1] if name else "?"
+    described = problem.schema.get("properties", {}).get(key, {})
+    about = described.get("description") if isinstance(described, dict) else None
+    inside = f" in '{written(pointer)}'" if pointer else ""
+    return error("missing-key", f"the key '{key}' is missing{inside}", locate(pointer, False), help=about)
+
+
+def _kinds(problem: Any, where: Span) -> Diagnostic:
+    kinds = [option["required"][0] for option in problem.schema["oneOf"]]
+    given = [kind for kind in kinds if kind in problem.instance]
+    message = (
+        f"an action has one kind, this one has {' and '.join(given)}" if given else "the action has no kind"
+    )
+    return error("action-kind", message, where, help=f"give it {problem.schema['x-message']}")
+
+
+def _wrong_value(problem: Any, pointer: Pointer, where: Span) -> Diagnostic:
+    schema = problem.schema
+    secretive = "auth" in pointer
     remedy: str | None = schema.get("description") if isinstance(schema, dict) else None
-    if keyword == "enum" and isinstance(problem.instance, str) and "auth" not in pointer:
+    if problem.validator == "enum" and isinstance(problem.instance, str) and not secretive:
         options = [str(option) for option in problem.validator_value if isinstance(option, str)]
         remedy = names_hint(problem.instance, options, what="possible")
-    secretive = "auth" in pointer
-    yield (
-        pointer,
-        error(
-            rule,
-            f"{what} must be {_wanted(problem)}",
-            locate(pointer, False),
-            help=remedy,
-            concealed=secretive,
-        ),
-    )
+    rule = "wrong-type" if problem.validator == "type" else "invalid-value"
+    what = f"'{written(pointer)}'" if pointer else "the file"
+    return error(rule, f"{what} must be {_wanted(problem)}", where, help=remedy, concealed=secretive)
 
 
 _SECRET_HELP = "store it in Vault and write vault://MOUNT/PATH#FIELD here; replace it where it was used: it is in the history of git"  # noqa: S105

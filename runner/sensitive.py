@@ -57,6 +57,11 @@ class Rendered:
     wire: Any
     shown: Any
 
+    @property
+    def secret(self) -> bool:
+        """Whether a secret flows into it: then the faces are two values."""
+        return self.wire is not self.shown
+
     def __repr__(self) -> str:
         return f"Rendered({self.shown!r})"
 

@@ -61,10 +61,14 @@ class Session:
         """Read the secrets of every connection that the workflow reaches, and its own; raises SecretsError with all problems."""
         places: dict[ResolvedRef, list[Span]] = {}
         problems: list[SecretProblem] = []
-        for refs in self._every_refs():
+        for owner, refs in self._every_refs():
             done, wrong = resolved_refs(self.project, refs, self.plan)
             for name, resolved in done.items():
                 places.setdefault(resolved, []).append(refs[name].span)
+                if resolved.scheme == "vault" and not self.project.policy.permits_secret(
+                    owner, resolved.path
+                ):
+                    problems.append(_against_policy(owner, resolved, refs[name].span))
             problems += [
                 SecretProblem(
                     reference=ref.text, message=problem.message, help=problem.help, spans=(ref.span,)
@@ -72,7 +76,7 @@ class Session:
                 for ref, problem in wrong
             ]
         if problems:
-            raise SecretsError("secret references cannot be filled in", problems=tuple(problems))
+            raise SecretsError("secret references cannot be used", problems=tuple(problems))
         for scheme in sorted({ref.scheme for ref in places}):
             try:
                 self._values |= await self._source(scheme).read(
@@ -186,7 +190,7 @@ class Session:
     def channel(self, connection: Connection | None, origin: str | None, proxy: str | None) -> Channel:
         """Say how a connection is reached."""
         if connection is None:
-            return Channel(origin=None, connect_timeout=self.limits.connect)
+            return Channel(origin=origin, connect_timeout=self.limits.connect)
         ca = connection.tls.ca
         if isinstance(ca, SecretRef):
             ca = self.secret(ca).reveal()
@@ -200,14 +204,13 @@ class Session:
             proxy=proxy,
         )
 
-    def _every_refs(self) -> list[Mapping[str, SecretRef]]:
-        found: list[Mapping[str, SecretRef]] = [self.workflow.secrets]
-        found += [
-            self.project.connections[name].secrets
-            for name in self.workflow.connections
-            if name in self.project.connections
+    def _every_refs(self) -> list[tuple[str, Mapping[str, SecretRef]]]:
+        """List what the run may read, with its owner as the policy names it."""
+        connections = self.project.connections
+        found = [
+            (name, connections[name].secrets) for name in self.workflow.connections if name in connections
         ]
-        return found
+        return [(f"workflow:{self.workflow.name}", self.workflow.secrets), *found]
 
     def _source(self, scheme: str) -> SecretSource:
         if scheme not in self._sources:
@@ -227,6 +230,15 @@ class Session:
                     directory=self.project.root,
                 )
         return self._sources[scheme]
+
+
+def _against_policy(owner: str, ref: ResolvedRef, span: Span) -> SecretProblem:
+    return SecretProblem(
+        reference=ref.label,
+        message=f"the policy of the project does not permit '{owner}' to name this path",
+        help="`policy.secrets` in runner.yaml says so",
+        spans=(span,),
+    )
 
 
 def _placed(problem: SecretProblem, places: Mapping[ResolvedRef, list[Span]]) -> SecretProblem:

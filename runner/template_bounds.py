@@ -49,6 +49,7 @@ class Budget:
         self.deadline = time.monotonic() + LONGEST_SECONDS
 
     def spend(self) -> None:
+        """Count one step; raises TemplateFault where the budget is used up."""
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise TemplateFault(

@@ -1,6 +1,6 @@
-"""Jinja, bounded: parsing with exact columns, compiling, rendering. Only this module and its neighbours
-`template_bounds`, `template_trees` and `template_references` import jinja2.
+"""Jinja, bounded: parsing with exact columns, compiling, rendering.
 
+Only this module and its neighbours `template_bounds`, `template_trees` and `template_references` import jinja2.
 Jinja's nodes know lines only. Here the lexer's tokens carry character offsets in place of line numbers, so each node,
 and each syntax error, says exactly where it stands.
 """

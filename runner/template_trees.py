@@ -50,11 +50,13 @@ class Bounding(_Transformer):
     """Counts the rounds of loops and writes `~` through our own text."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802
+        """Count the rounds."""
         built: nodes.For = self.rebuild(node)
         built.iter = nodes.Filter(built.iter, STEPS, [], [], None, None, lineno=node.lineno)
         return built
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Call:  # noqa: N802
+        """Join texts as templates write them."""
         built: nodes.Concat = self.rebuild(node)
         name = nodes.Name(CONCAT, "load", lineno=node.lineno)
         return nodes.Call(name, built.nodes, [], None, None, lineno=node.lineno)

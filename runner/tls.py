@@ -349,7 +349,7 @@ def _tls(error: ssl.SSLError, place: str, *, handshake: bool) -> Failure:
         return Failure(
             kind=FailureKind.TLS,
             message=f"{place} refused the TLS handshake: {reason}",
-            help="it asks for a client certificate: `tls.cert` and `tls.key` of the connection name one",
+            help="it asks for a client certificate, which this version of runner.d cannot present",
         )
     if ended and handshake:
         return _connection(

@@ -31,26 +31,16 @@ LAYERS: dict[str, frozenset[str]] = {
         }
     ),
     "load": frozenset(
-        {
-            "document",
-            "yaml_faults",
+        {"yaml_scalars", "yaml_faults", "document", "language", "language_files", "schema"}
+        | {
             "filters",
             "template",
+            "template_bounds",
             "template_engine",
-            "template_trees",
             "template_references",
+            "template_trees",
         }
-        | {
-            "language",
-            "language_files",
-            "schema",
-            "schema_messages",
-            "model",
-            "bind",
-            "bind_connection",
-            "bind_workflow",
-        }
-        | {"project", "check"}
+        | {"model", "bind", "bind_connection", "bind_workflow", "project", "check"}
     ),
     "resolve": frozenset({"plan"}),
     "execute": frozenset(
@@ -84,11 +74,12 @@ BY_NAME = {
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "yaml": ("document", "yaml_faults"),
-    "jinja2": ("template_engine", "template_trees", "template_references"),
+    "jinja2": ("template_bounds", "template_engine", "template_references", "template_trees"),
     "jsonschema": ("schema",),
     "jmespath": ("filters",),
     "httpx": ("client", "auth"),
     "httpcore": ("client",),
+    "certifi": ("tls", "secrets.vault"),
     "hvac": ("secrets.vault",),
     "requests": ("secrets.vault",),
     "urllib3": ("secrets.vault",),

@@ -31,15 +31,20 @@ _VALUED = frozenset(
 """Options whose value is the next word, so that it is not taken for a command."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived where there is something to put away first."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit code."""
     _open_standard_streams()
     output = Output()
     try:
         code = _dispatch(list(sys.argv[1:] if arguments is None else arguments), output)
-    except KeyboardInterrupt:
-        output.error("interrupted")
-        code = 130
+    except KeyboardInterrupt as stop:
+        terminated = isinstance(stop, Terminated)
+        output.error("terminated" if terminated else "interrupted")
+        code = 143 if terminated else 130
     except Exception as problem:  # whatever it is, it gets one clear message and its exit code
         from runner.cli.problems import explain
 

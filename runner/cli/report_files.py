@@ -23,7 +23,9 @@ class ReportFile:
     def __init__(self, form: str, given: str, cwd: Path) -> None:
         self.form = form
         self.given = given
-        self._target = Path(os.path.realpath(cwd / given))
+        self._device = given.startswith(("/dev/", "/proc/"))
+        # A link stays a link, its target is replaced; what /dev/stdout links to has no path at all.
+        self._target = Path(given) if self._device else Path(os.path.realpath(cwd / given))
         self._partial: Path | None = None
         self._file = self._open()
 
@@ -63,7 +65,7 @@ class ReportFile:
             return False
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(21, "Is a directory")
-        return not stat.S_ISREG(mode) or self.given.startswith(("/dev/", "/proc/"))
+        return self._device or not stat.S_ISREG(mode)
 
     def _refused(self, problem: OSError) -> UsageError:
         reason = problem.strerror or "unknown reason"

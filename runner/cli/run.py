@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner import duration
 from runner import plan as plans
-from runner.cli import checked, logs, report_files, workflow_inputs
+from runner.cli import Terminated, checked, logs, report_files, workflow_inputs
 from runner.cli.output import Output
 from runner.cli.problems import explain
 from runner.cli.progress import Progress
@@ -70,6 +70,9 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         plan = plans.resolve(project, workflow.name, inputs=inputs, user=settings.user)
     if settings.github_actions:
         output.redactor.watch(output.mask)
+    from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
+
+    _Signals.outside()
     files = report_files.open_all(options.reports, settings.cwd)
     try:
         going = _Run(project=project, plan=plan, settings=settings, output=output, timeout=options.timeout)
@@ -93,7 +96,10 @@ class _Run:
         output = self.output
         signals = _Signals(output)
         try:
-            result = asyncio.run(self._execute(signals))
+            try:
+                result = asyncio.run(self._execute(signals))
+            finally:
+                signals.outside()  # the loop has put the default handlers back
         except SecretsError as problem:
             explain(problem, output)
             result = _without_secrets(self.plan, problem)
@@ -136,6 +142,15 @@ class _Signals:
     def __init__(self, output: Output) -> None:
         self._output = output
         self.last: signal.Signals | None = None
+
+    @staticmethod
+    def outside() -> None:
+        """Before and after the run itself SIGTERM is like Ctrl-C: files are put away."""
+
+        def leave(*_: object) -> None:
+            raise Terminated
+
+        signal.signal(signal.SIGTERM, leave)
 
     def listen(self, stop: "Stop") -> None:
         """Listen from now on, in the running loop."""

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import platform
 import re
 import sys
 from collections.abc import Sequence
@@ -26,15 +25,17 @@ def run(options: argparse.Namespace, _: Settings, output: Output) -> int:
     """Print the versions."""
     found = installed(LIBRARIES, sys.path)
     libyaml = _has_libyaml(sys.path)
+    python = sys.version.partition(" ")[0]
+    system = _system()
     if options.format == "json":
         import json
 
         data = {
             "format": "runner.d/version/1",
             "runner.d": __version__,
-            "python": platform.python_version(),
-            "implementation": platform.python_implementation(),
-            "platform": platform.platform(),
+            "python": python,
+            "implementation": sys.implementation.name,
+            "platform": system,
             "libraries": found,
             "libyaml": libyaml,
         }
@@ -42,8 +43,8 @@ def run(options: argparse.Namespace, _: Settings, output: Output) -> int:
         return 0
     lines = [
         f"runner.d {__version__}",
-        f"Python {platform.python_version()} ({platform.python_implementation()})",
-        platform.platform(),
+        f"Python {python} ({sys.implementation.name})",
+        system,
         *(f"{name} {version or 'is not installed'}" for name, version in found.items()),
     ]
     lines[-1] += " with libyaml" if libyaml else " without libyaml (reading files is slower)"
@@ -61,6 +62,16 @@ def installed(names: Sequence[str], paths: Sequence[str]) -> dict[str, str | Non
             if match and found[match[1].lower()] is None:
                 found[match[1].lower()] = match[2]
     return found
+
+
+def _system() -> str:
+    """Name the operating system; `platform` would import `subprocess` for it."""
+    names = os.uname()
+    try:
+        library = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):  # another C library
+        library = ""
+    return " ".join(filter(None, (names.sysname, names.release, names.machine, library)))
 
 
 def _has_libyaml(paths: Sequence[str]) -> bool:

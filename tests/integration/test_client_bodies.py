@@ -2,12 +2,14 @@
 
 import asyncio
 import gzip
+import time
 import tracemalloc
 import zlib
 from pathlib import Path
 
 import pytest
 
+from runner import __version__
 from runner.client import Answer, Channel, Client, ExchangeError
 from runner.errors import FailureKind
 from tests.servers.bodies import BODIES
@@ -138,7 +140,7 @@ def test_what_is_sent() -> None:
         request = server.requests[0]
     assert request.target == "/echo/a%2Fb?q=a%20b+c&e=&api_key=planted-Secret_4711"
     assert request.body == b'{"a": 1}'
-    assert request.header("User-Agent") == "runner.d/0.1.0"
+    assert request.header("User-Agent") == f"runner.d/{__version__}"
     assert request.header("Accept") == "*/*"
     assert request.header("Accept-Encoding") == "gzip, deflate"
     assert request.header("Content-Length") == "8"
@@ -194,6 +196,31 @@ def test_requests_after_one_another_share_a_connection() -> None:
         assert server.connections == 2
 
 
+def wait_for_the_end_of_connections(server: Server) -> None:
+    until = time.monotonic() + 5
+    while server._open:
+        assert time.monotonic() < until, "a connection is still open"
+        time.sleep(0.001)
+
+
+def test_a_body_that_is_not_read_to_its_end_frees_its_connection() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+
+    def act(connection: Connection) -> None:
+        connection.send(head)
+        connection.hold()
+
+    async def run(server: Server) -> None:
+        client = Client(environ={})
+        with pytest.raises(ExchangeError, match="over 10 bytes"):
+            await client.send(exchange(f"{server.url}/", body_limit=10), Channel())
+        await asyncio.to_thread(wait_for_the_end_of_connections, server)
+        await client.close()
+
+    with Server({"GET /": lambda _: Takeover(act)}) as server:
+        asyncio.run(run(server))
+
+
 def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -202,8 +229,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> No
         for _ in range(3):
             answer = await client.send(exchange(f"{server.url}/", method="POST"), Channel())
             assert answer.body == b"ok"
-            while server._open:  # until it has closed its side
-                await asyncio.sleep(0.001)
+            await asyncio.to_thread(wait_for_the_end_of_connections, server)
         await client.close()
 
     with Server({"POST /": lambda _: Takeover(lambda connection: connection.send(head))}) as server:

@@ -1,0 +1,71 @@
+"""`# runner: ignore[rule] reason`: silences what one rule says of one line, and tells when there is nothing to silence."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from runner import registry
+from runner.diagnostics import Diagnostic, names_hint, warning
+from runner.project import Project
+from runner.source import Position, Span
+
+_COMMENT = re.compile(r"(?:^|(?<=\s))#\s*runner:\s*ignore\[([^\]]*)\][ \t]*(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """One rule named by one comment: it speaks of its own line, or, alone on a line, of the next one."""
+
+    rule: str
+    line: int
+    span: Span
+
+
+def applied(project: Project, found: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """Give the findings of rules that no comment silences, then a warning for every comment that silences nothing.
+
+    Errors of reading (syntax, unknown keys, typed-in secrets) cannot be silenced: without what they are about there is
+    nothing to run.
+    """
+    ignores = {(each.span.path, each.line, each.rule): each for each in _comments(project)}
+    used: set[tuple[str, int, str]] = set()
+    for item in found:
+        key = (item.primary.span.path, item.primary.span.start.line, item.rule)
+        if key in ignores:
+            used.add(key)
+        else:
+            yield item
+    for key, each in ignores.items():
+        if key not in used:
+            yield _unused(each)
+
+
+def _comments(project: Project) -> Iterator[Ignore]:
+    for path, text in project.texts.items():
+        if "runner:" not in text:
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            match = _COMMENT.search(line)
+            if not match:
+                continue
+            alone = not line[: match.start()].strip()
+            at = match.start(1)
+            for rule in match[1].split(","):
+                start = at + len(rule) - len(rule.lstrip())
+                place = Span(
+                    path, Position(number, start + 1), Position(number, start + 1 + len(rule.strip()))
+                )
+                yield Ignore(rule.strip(), number + 1 if alone else number, place)
+                at += len(rule) + 1
+
+
+def _unused(each: Ignore) -> Diagnostic:
+    if each.rule not in registry.names("rules"):
+        remedy = names_hint(each.rule, registry.names("rules"), what="rules")
+        return warning("unused-ignore", f"there is no rule '{each.rule}' to ignore", each.span, help=remedy)
+    return warning(
+        "unused-ignore",
+        f"nothing to ignore: '{each.rule}' finds nothing on this line",
+        each.span,
+        help="remove the comment",
+    )

@@ -1,0 +1,63 @@
+"""The policy of a project: what reviewers permit, whatever connections and workflows say (SPEC 8)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The clauses of `policy` in runner.yaml; None or empty where a clause is not given.
+
+    `hosts` are patterns of host names (`*.example.com` does not match `example.com` itself), `secrets` says for each
+    pattern of connection names which patterns of Vault paths they may name.
+    """
+
+    hosts: tuple[str, ...] | None = None
+    deny_methods: frozenset[str] = frozenset()
+    require_https: bool = False
+    require_shared: bool = False
+    max_attempts: int | None = None
+    secrets: Mapping[str, Sequence[str]] | None = field(default=None)
+
+    def permits_host(self, host: str) -> bool:
+        """Tell whether a request may reach a host. `host` may carry a port; a pattern without one permits every port."""
+        if self.hosts is None:
+            return True
+        full = host.lower().rstrip(".")
+        name = (
+            full[: full.rindex(":")] if full.rpartition(":")[2].isdigit() and not full.endswith("]") else full
+        )
+        return any(
+            fnmatchcase(full if _has_port(pattern) else name, pattern.lower()) for pattern in self.hosts
+        )
+
+    def permits_secret(self, connection: str, path: str) -> bool:
+        """Tell whether a connection may name a Vault path. A connection that no pattern names may name none."""
+        if self.secrets is None:
+            return True
+        patterns = [
+            pattern
+            for names, allowed in self.secrets.items()
+            if fnmatchcase(connection, names)
+            for pattern in allowed
+        ]
+        return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def bind(value: Mapping[str, Any]) -> Policy:
+    """Make the policy from the checked value of `policy`."""
+    return Policy(
+        hosts=tuple(value["hosts"]) if "hosts" in value else None,
+        deny_methods=frozenset(value.get("deny_methods", ())),
+        require_https=value.get("require_https", False),
+        require_shared=value.get("require_shared", False),
+        max_attempts=value.get("max_attempts"),
+        secrets=value.get("secrets"),
+    )
+
+
+def _has_port(pattern: str) -> bool:
+    last = pattern.rpartition(":")[2]
+    return ":" in pattern and (last.isdigit() or last == "*")
