@@ -4,6 +4,7 @@ Values are ordinary dicts, lists and scalars. A value is addressed by a pointer,
 leads to it; the document finds the span of a pointer, or of a part of a scalar, when a message needs it.
 """
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,10 @@ class Document:
         last = sum(not char.isspace() for char in text[:end])
         if first >= len(places) or last <= first:
             # Only white space, or nothing at all, is meant: the place after what stands before it.
-            at = places[min(first, len(places)) - 1] + 1 if places and first else node.start.index
+            at = places[min(first, len(places)) - 1][1] if places and first else node.start.index
             return Span(self.path, self._position(at), self._position(at + 1))
-        return Span(
-            self.path, self._position(places[first]), self._position(places[min(last, len(places)) - 1] + 1)
-        )
+        end_of_last = places[min(last, len(places)) - 1][1]
+        return Span(self.path, self._position(places[first][0]), self._position(end_of_last))
 
     def get(self, pointer: Pointer) -> Any:
         """Give the value at a pointer; raises KeyError, IndexError or TypeError where there is none."""
@@ -136,7 +136,18 @@ class _Abort(Exception):  # noqa: N818 - control flow inside this module
 def read(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:
     """Read a YAML file; a file that cannot be used gives None and the diagnostics that say why."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):  # a pipe or a device could be read for ever
+            what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            return None, [
+                error(
+                    "unreadable-file",
+                    f"the file cannot be read: it is {what}",
+                    whole_file(shown),
+                    help="put a file there, or take it away",
+                )
+            ]
         if size > LARGEST_FILE:
             return None, [
                 error(
@@ -149,12 +160,20 @@ def read(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:
         raw = path.read_bytes()
     except OSError as problem:
         reason = problem.strerror or "cannot be read"
-        return None, [error("unreadable-file", f"the file cannot be read: {reason}", whole_file(shown))]
+        return None, [
+            error(
+                "unreadable-file",
+                f"the file cannot be read: {reason}",
+                whole_file(shown),
+                help="check that it is there and may be read",
+            )
+        ]
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = raw.count(b"\n", 0, problem.start) + 1
-        column = problem.start - (raw.rfind(b"\n", 0, problem.start) + 1) + 1
+        before = raw[raw.rfind(b"\n", 0, problem.start) + 1 : problem.start]
+        column = len(before.decode("utf-8-sig", "replace")) + 1
         place = Span(shown, Position(line, column), Position(line, column + 1))
         message = f"not UTF-8 text: byte 0x{raw[problem.start]:02x} at offset {problem.start}"
         return None, [error("not-text", message, place, help="save the file as UTF-8")]

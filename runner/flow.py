@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from runner import template
 from runner.errors import JsonObject
 from runner.model import Action, Connection, Workflow
-from runner.project import Project
+from runner.project import Project, filled
 from runner.source import Span
 from runner.template import Template
 
@@ -110,8 +110,6 @@ def request_host(project: Project, action: Action) -> str | None:
 
 
 def _host_of(project: Project, url: Template) -> str:
-    from runner.rules import filled
-
     text = url.text if url.constant else filled(project, url)
     rest = text.strip().partition("://")[2]
     netloc = rest.partition("/")[0].partition("?")[0]

@@ -118,13 +118,12 @@ async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None =
         else:
             result["output"] = output
     except FailureError as problem:
-        failure = problem.failure
-        if failure.span is None:
-            failure = replace(
-                failure, span=session.workflow.document.span((*action.pointer, action.kind), key=True)
-            )
-        result = {"status": "failed", "error": session.redactor.data(failure.to_json())}
+        result = {"status": "failed", "error": _error(session, action, problem.failure)}
+    except UnicodeEncodeError:  # JSON from outside may hold what no text in UTF-8 can
+        result = {"status": "failed", "error": _error(session, action, _HALF_A_CHARACTER)}
     record = performance.record if performance else {}
+    if action.sensitive:  # recorded before the output, which is a secret, was known
+        record = session.redactor.data(record)
     if "answer" in record:
         result["response"] = record.pop("answer")
     record["started_at"] = moment(started)
@@ -136,6 +135,23 @@ async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None =
 def moment(seconds: float) -> str:
     """Write a time as records do: ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_HALF_A_CHARACTER = Failure(
+    kind=FailureKind.RENDER,
+    message="a value that is to be sent holds half a character (a lone UTF-16 surrogate)",
+    help="the API that gave it cut a text in the middle of a character; JSON can carry it on, nothing else can",
+)
+
+
+def _error(session: "Session", action: Action, failure: Failure) -> JsonObject:
+    """Give a failure as data, with a place and without secrets."""
+    if failure.span is None:
+        failure = replace(
+            failure, span=session.workflow.document.span((*action.pointer, action.kind), key=True)
+        )
+    cleaned: JsonObject = session.redactor.data(failure.to_json())
+    return cleaned
 
 
 def _find(session: "Session", key: str) -> Action:

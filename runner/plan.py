@@ -17,7 +17,7 @@ from runner.project import Project
 from runner.reference import Reference
 from runner.secret_ref import USER_NAME, MalformedReferenceError, ResolvedRef, SecretRef
 from runner.sensitive import Secret, placeholder
-from runner.template import Tree
+from runner.template import Hide, Tree
 
 KNOWN_LATER = "‹known at run time›"
 
@@ -178,18 +178,30 @@ class View:
 
     def show(self, tree: Tree) -> Any:
         """Render a tree with placeholders; what cannot be rendered says so in place."""
-        if isinstance(tree, dict):
-            return {key: self.show(item) for key, item in tree.items()}
-        if isinstance(tree, list):
-            return [self.show(item) for item in tree]
-        try:
-            return template.render_shown(tree, self.context, self.hide)
-        except FailureError as problem:
-            return f"‹cannot be rendered: {problem.failure.message}›"
+        return _shown(tree, self.context, self.hide)
+
+    def show_for(self, tree: Tree) -> Any:
+        """Render a tree of a connection, which sees the project's variables and never those of a workflow."""
+
+        def hide(reference: Reference) -> str | None:
+            return self.hide(reference) if reference.root == "run" else None
+
+        return _shown(tree, {**self.context, "vars": dict(self.project.vars)}, hide)
 
     def known(self, tree: Tree) -> bool:
         """Tell whether a tree can be rendered in full before the run."""
         return not any(each.uses(self.hide) for each in template.templates(tree))
+
+
+def _shown(tree: Tree, context: Mapping[str, Any], hide: Hide) -> Any:
+    if isinstance(tree, dict):
+        return {key: _shown(item, context, hide) for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [_shown(item, context, hide) for item in tree]
+    try:
+        return template.render_shown(tree, context, hide)
+    except FailureError as problem:
+        return f"‹cannot be rendered: {problem.failure.message}›"
 
 
 def secret_label(workflow: Workflow, reference: Reference) -> str | None:
@@ -285,7 +297,7 @@ def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> li
         connection = project.connections.get(name)
         if connection is None:
             continue
-        host = host_of(connection, view.show)
+        host = host_of(connection, view.show_for)
         for where, ref in connection.secrets.items():
             listed.append(
                 {"reference": label_of(project, ref, plan), "connection": name, "field": where, "host": host}
@@ -312,6 +324,15 @@ def _known_input(workflow: Workflow, name: str) -> Input:
     return workflow.inputs[name]
 
 
+_WANTED = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a JSON list",
+    "object": "a JSON mapping",
+}
+
+
 def _typed(declared: Input, text: str, source: str) -> Any:
     kind = str(declared.schema.get("type", "string"))
     try:
@@ -327,11 +348,10 @@ def _typed(declared: Input, text: str, source: str) -> Any:
         if kind in ("array", "object"):
             return json.loads(text)
     except (ValueError, KeyError, OverflowError):
-        wanted = {"boolean": "true or false", "array": "a JSON list", "object": "a JSON mapping"}.get(
-            kind, f"a {kind}"
-        )
-        shown = "" if declared.secret else f": '{text[:40]}' is none"
-        raise UsageError(f"{source}: the input '{declared.name}' must be {wanted}{shown}") from None
+        shown = "" if declared.secret else f", not '{text[:40]}'"
+        raise UsageError(
+            f"{source}: the input '{declared.name}' must be {_WANTED[kind]}{shown}", help=declared.description
+        ) from None
     return text
 
 

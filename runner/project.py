@@ -1,5 +1,6 @@
 """A project: found from the working directory, read, checked against the schemas, bound."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,11 @@ from runner.errors import UsageError
 from runner.model import Connection, Workflow
 from runner.policy import Policy
 from runner.source import Span, whole_file
+from runner.template import Template
 
 FOLDERS = {"connection": "connections.d", "workflow": "workflows.d"}
 SETTINGS = "runner.yaml"
+_VARIABLE = re.compile(r"\{\{\s*(?:vars\.([A-Za-z_]\w*)|(environment))\s*\}\}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +44,16 @@ class Project:
     documents: dict[str, Document] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+def filled(project: Project, template: Template) -> str:
+    """Give the text of a template with `vars` and `environment` put in where the files say what they are."""
+
+    def value(match: re.Match[str]) -> str:
+        known = project.environment if match[2] else project.vars.get(match[1])
+        return known if isinstance(known, str) and "{{" not in known else match[0]
+
+    return _VARIABLE.sub(value, template.text)
 
 
 def find(directory: Path | None, cwd: Path) -> Path:

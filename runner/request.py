@@ -46,7 +46,7 @@ def describe(action: Action, view: View) -> JsonObject:
     """Show the request of an action before the run."""
     connection = view.project.connections.get(action.connection or "")
     config = action.config
-    base = str(view.show(connection.base_url)).rstrip("/") if connection else ""
+    base = str(view.show_for(connection.base_url)).rstrip("/") if connection else ""
     url = base + str(view.show(config.path)) if config.path is not None else str(view.show(config.url))
     query: dict[str, Any] = {}
     headers: dict[str, Any] = {}
@@ -78,8 +78,8 @@ def build(action: Action, connection: Connection | None, performance: "Performan
         _check_allowed(connection, config.method, plain_path, action)
     else:
         url = performance.render(config.url)
-        plain_path = urlsplit(str(url.wire)).path
         check_url(str(url.wire), config.url.span, allow_http=False)
+        plain_path = urlsplit(str(url.wire)).path
     query_wire: dict[str, Any] = {}
     query_shown: dict[str, Any] = {}
     headers_wire: dict[str, Any] = {}
@@ -87,12 +87,10 @@ def build(action: Action, connection: Connection | None, performance: "Performan
     if connection:
         for name, item in connection.query.items():
             if not isinstance(item, SecretRef):
-                rendered = performance.render(item)
-                query_wire[name], query_shown[name] = rendered.wire, rendered.shown
+                query_wire[name] = query_shown[name] = performance.render_for(item)
         for name, value in connection.headers.items():
             if not isinstance(value, SecretRef):
-                rendered = performance.render(value)
-                headers_wire[name], headers_shown[name] = rendered.wire, rendered.shown
+                headers_wire[name] = headers_shown[name] = performance.render_for(value)
     for name, item in config.query.items():
         rendered = performance.render(item)
         query_wire[name], query_shown[name] = rendered.wire, rendered.shown
@@ -143,7 +141,7 @@ async def send(action: Action, performance: "Performance") -> Any:
 def _show_part(item: Tree | SecretRef, view: View) -> Any:
     if isinstance(item, SecretRef):
         return placeholder(label_of(view.project, item, view.plan))
-    return view.show(item)
+    return view.show_for(item)
 
 
 def _credentials_shown(connection: Connection, view: View) -> dict[str, str]:

@@ -4,12 +4,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from runner.backends.memory import MemoryScope, Observer, Stop
 from runner.bind import limits
 from runner.engine import Interpreter, Outcome
-from runner.errors import Failure, FailureKind, JsonObject, SecretsError
+from runner.errors import Failure, FailureKind, JsonObject
 from runner.perform import moment
 from runner.plan import Plan, find_workflow
 from runner.project import Project
@@ -78,19 +79,43 @@ async def execute(
             outcome = _not_started(stop)
     finally:
         await session.close()
+    result = _result(plan, run, outcome, redactor)
+    return replace(result, duration=time.perf_counter() - clock, warnings=tuple(warnings))
+
+
+def _result(plan: Plan, run: JsonObject, outcome: Outcome, redactor: Redactor) -> RunResult:
+    """Make the result. It is cleaned once more: a secret may have been learnt after it was first seen."""
+    actions = (
+        replace(
+            action,
+            output=redactor.data(action.output),
+            error=_cleaned(action.error, redactor),
+            record=redactor.data(action.record),
+        )
+        for action in outcome.results
+    )
     return RunResult(
         run_id=str(run["id"]),
-        workflow=workflow.name,
+        workflow=plan.workflow,
         status=outcome.status,
         started_at=str(run["started_at"]),
-        duration=time.perf_counter() - clock,
+        duration=0.0,
         user=plan.user,
         environment=plan.environment,
         inputs={**redactor.data(plan.inputs), **dict.fromkeys(plan.secret_inputs, MASK)},
-        actions=tuple(outcome.results),
+        actions=tuple(actions),
         outputs=redactor.data(outcome.outputs),
-        error=outcome.error,
-        warnings=tuple(warnings),
+        error=_cleaned(outcome.error, redactor),
+    )
+
+
+def _cleaned(failure: Failure | None, redactor: Redactor) -> Failure | None:
+    if failure is None:
+        return None
+    return replace(
+        failure,
+        message=redactor.text(failure.message),
+        help=redactor.text(failure.help) if failure.help else None,
     )
 
 
@@ -115,11 +140,3 @@ def _not_started(stop: Stop) -> Outcome:
     status = stop.status or Status.TIMED_OUT
     message = "the run ended before its secrets were read; nothing was sent"
     return Outcome(status, error=Failure(kind=FailureKind.CANCELLED, message=message))
-
-
-def unavailable(error: SecretsError) -> list[dict[str, Any]]:
-    """Give the problems of a SecretsError as JSON."""
-    return [
-        {"reference": problem.reference, "message": problem.message, "help": problem.help}
-        for problem in error.problems
-    ]

@@ -281,18 +281,60 @@ def _with_offsets(lexer: Any, source: str, state: str | None) -> Iterator[tuple[
             yield at, kind, value
             at += len(value)
     except TemplateSyntaxError as problem:
-        raise TemplateFault(_sentence(problem.message), start=at, end=at + 1) from None
+        raise TemplateFault(_sentence(problem.message), start=at, end=at + 1, help=_SYNTAX_HELP) from None
 
 
 def _syntax_fault(problem: TemplateSyntaxError, text: str) -> TemplateFault:
     start = min(problem.lineno, max(len(text) - 1, 0))
     word = re.compile(r"\w+|.", re.DOTALL).match(text, start)
-    return TemplateFault(_sentence(problem.message), start=start, end=word.end() if word else start + 1)
+    return TemplateFault(
+        _sentence(problem.message), start=start, end=word.end() if word else start + 1, help=_SYNTAX_HELP
+    )
 
 
 def _sentence(message: str | None) -> str:
+    """Put Jinja's message into words for people who do not know its parser."""
     text = (message or "not a template").rstrip(".")
+    for pattern, words in _WORDS:
+        match = re.match(pattern, text)
+        if match:
+            return words.format(*match.groups())
     return text[:1].lower() + text[1:]
+
+
+_SYNTAX_HELP = "templates are Jinja: {{ expression }}, {{ value | filter }}, {% if ... %}...{% endif %}"
+_WORDS = (
+    (
+        r"unexpected end of template, expected 'end of print statement'",
+        "the '{{{{' is not closed: '}}}}' is missing",
+    ),
+    (
+        r"unexpected end of template, expected 'end of statement block'",
+        "the '{{%' is not closed: '%}}' is missing",
+    ),
+    (
+        r"Unexpected end of template\. Jinja was looking for the following tags: (.*?)\..*",
+        "a block is not closed: {0} is missing",
+    ),
+    (
+        r"expected token 'end of print statement', got '(.*)'",
+        "'{0}' may not stand here; an operator, a '|' or '}}}}' is missing before it",
+    ),
+    (
+        r"expected token 'end of statement block', got '(.*)'",
+        "'{0}' may not stand here; '%}}' is missing before it",
+    ),
+    (r"expected token '(.*)', got 'end of print statement'", "a {0} is missing before '}}}}'"),
+    (r"expected token '(.*)', got '(.*)'", "'{0}' is missing before '{1}'"),
+    (r"expected an expression, got 'end of print statement'", "an expression is missing before '}}}}'"),
+    (r"expected an expression, got 'end of statement block'", "an expression is missing before '%}}'"),
+    (r"unexpected '(.)', expected '(.)'", "'{1}' is missing before '{0}'"),
+    (r"expected name or number", "a name is missing after the dot"),
+    (r"unexpected 'end of print statement'", "an expression is missing before '}}}}'"),
+    (r"Encountered unknown tag '(.*?)'.*", "there is no tag '{0}'"),
+    (r"unexpected char (.*) at \d+", "{0} may not stand in an expression"),
+    (r"Unexpected end of comment.*|Missing end of comment tag", "the '{{#' is not closed: '#}}' is missing"),
+)
 
 
 def _reason(problem: Exception) -> str:

@@ -31,17 +31,88 @@ def syntax_error(problem: yaml.YAMLError, text: str, shown: str) -> Diagnostic:
     lines = LINE_BREAK.split(text)
     line = lines[mark.line] if mark.line < len(lines) else ""
     place = Span(shown, position_of(mark), Position(mark.line + 1, mark.column + 2))
-    message = str(getattr(problem, "problem", None) or "this is not YAML")
-    context = getattr(problem, "context", None)
-    remedy: str | None = f"{context}" if context else None
+    message, remedy = _explain(str(getattr(problem, "problem", None)), str(getattr(problem, "context", None)))
     if line[mark.column : mark.column + 1] == "\t" or (
         "\t" in line[: mark.column + 1] and not line[: mark.column].strip()
     ):
         message, remedy = "a tab cannot indent YAML", "use spaces"
     elif re.search(r":\s*\{\{", line) or (": {%" in line):
         message, remedy = "a template must be quoted in YAML", 'put quotes around it: "{{ ... }}"'
-    elif "mapping values are not allowed" in message:
-        remedy = "quote the text if it holds ': ', or check the indentation"
-    elif "found unexpected end of stream" in message:
-        remedy = f"{remedy or 'something'}: close the quote or the bracket"
     return error("yaml-syntax", message, place, help=remedy)
+
+
+_QUOTES = "put quotes around the text"
+_INDENT = "check the indentation and the quotes here and in the lines above"
+_EXPLAINED: tuple[tuple[str, str, str], ...] = (
+    (
+        "expected ',' or ']'",
+        "the list that '[' opens is not closed, or a comma is missing",
+        "close it with ']'; quote text that holds brackets or quotes",
+    ),
+    (
+        "expected ',' or '}'",
+        "the mapping that '{' opens is not closed, or a comma is missing",
+        "close it with '}'; quote text that holds braces or quotes",
+    ),
+    ("expected key", "this does not continue the mapping above it", _INDENT),
+    ("expected '-' indicator", "this does not continue the list above it", _INDENT),
+    (
+        "could not find expected ':'",
+        "a ':' is missing",
+        "write `key: value`; check the quotes and the line above",
+    ),
+    (
+        "mapping values are not allowed",
+        "a ':' may not stand here",
+        "quote the text if it holds ': ', or check the indentation",
+    ),
+    (
+        "block sequence entries are not allowed",
+        "a list item '- ' may not stand here",
+        "put each item on a line of its own",
+    ),
+    (
+        "unexpected end of stream",
+        "a quote is opened and not closed",
+        "close it; in '...' an apostrophe is written twice",
+    ),
+    ("unexpected document indicator", "a quote is opened and not closed before '---' or '...'", "close it"),
+    ("cannot start any token", "text may not start with this character", _QUOTES),
+    (
+        "unknown escape character",
+        "there is no such escape in double quotes",
+        "write two backslashes for one, or use single quotes",
+    ),
+    ("escape code", "the escape is no character", "write the character itself: the file is UTF-8"),
+    (
+        "hexdecimal number",
+        "the escape needs more hexadecimal digits",
+        "write the character itself: the file is UTF-8",
+    ),
+    ("<document start>", "something stands here after the end of the value", _INDENT),
+    (
+        "node content",
+        "a value is missing here",
+        "write it, or quote text that starts with a special character",
+    ),
+    ("alphabetic or numeric", "'*' and '&' start an alias or an anchor, and no name follows", _QUOTES),
+    (
+        "comment or line break",
+        "something stands after '|' or '>' in the same line",
+        "begin the text in the next line",
+    ),
+    ("indentation indicator", "the number after '|' or '>' is not 1 to 9", "leave it out"),
+    ("directive", "'%' at the start of a line is a directive of YAML", _QUOTES),
+    ("tag", "a tag is not well formed", "tags are not supported; quote text that starts with '!'"),
+    ("tab character", "a tab cannot indent YAML", "use spaces"),
+    ("simple key", "a key may not stand here", _INDENT),
+)
+"""What the parser's problems hold, and what it means to people."""
+
+
+def _explain(problem: str, context: str) -> tuple[str, str]:
+    for mark in (problem, context):
+        for part, message, remedy in _EXPLAINED:
+            if part in mark:
+                return message, remedy
+    return "this is not YAML", "check indentation, quotes and brackets here and in the lines above"

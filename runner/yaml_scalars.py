@@ -29,8 +29,8 @@ def plain_value(text: str) -> Any:
     return text
 
 
-def solid_places(text: str, at: int, end: int, style: str | None) -> Iterator[int]:
-    """Give the index in the text of each character of a scalar's value that is not white space.
+def solid_places(text: str, at: int, end: int, style: str | None) -> Iterator[tuple[int, int]]:
+    """Give the start and end in the text of each character of a scalar's value that is not white space.
 
     `at` and `end` are the marks of the parser, `style` is its sign: `|`, `>`, a quote, or nothing.
 
@@ -51,15 +51,15 @@ def solid_places(text: str, at: int, end: int, style: str | None) -> Iterator[in
                 chr(int(code, 16)).isspace() if code else text[at + 1] in "\n\r\x85\u2028\u2029 \tntvfrNLP_"
             )
             if not space:
-                yield at
+                yield at, at + length
             at += length
             continue
         if style == "'" and char == "'":
-            yield at
+            yield at, at + 2
             at += 2
             continue
         if not char.isspace():
-            yield at
+            yield at, at + 1
         at += 1
 
 

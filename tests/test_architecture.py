@@ -40,11 +40,11 @@ LAYERS: dict[str, frozenset[str]] = {
             "template_references",
             "template_trees",
         }
-        | {"model", "bind", "bind_connection", "bind_workflow", "project", "check"}
+        | {"policy", "model", "bind", "bind_connection", "bind_workflow", "project", "flow", "ignores", "check"}
     ),
     "resolve": frozenset({"plan"}),
     "execute": frozenset(
-        {"tls", "redirects", "client", "session", "answer", "attempts", "request", "perform", "engine"}
+        {"tls", "redirects", "decoder", "client", "session", "answer", "attempts", "request", "perform", "engine"}
     ),
     "run": frozenset({"run", "connection_test"}),
 }

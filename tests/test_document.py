@@ -170,7 +170,7 @@ def test_an_alias_has_the_place_of_its_anchor() -> None:
     document = good("x-a: &a {b: 'see {{ x }}'}\nc: [*a, *a]\n")
     assert document.value["c"] == [{"b": "see {{ x }}"}] * 2
     span = document.part(("c", 1, "b"), 4, 11)
-    assert (span.start, under(document, span)) == (Position(1, 17), "{{ x }}")
+    assert (span.start, under(document, span)) == (Position(1, 18), "{{ x }}")
 
 
 @given(
@@ -190,10 +190,9 @@ def test_every_solid_character_has_its_place(value: str, style: str | None, data
     if not written or written[at].isspace():
         return
     marked = under(document, document.part(("a",), at, at + 1))
-    if marked.startswith("\\"):
-        marked = json.loads(f'"{marked}"') if marked[1] in 'u"\\/bfnrt' else marked
-    if not marked.startswith("\\"):
-        assert marked in (written[at], "''")
+    if len(marked) > 1 and marked.startswith("\\"):
+        marked = yaml.safe_load(f'"{marked}"')
+    assert marked in (written[at], "''")
     assert found == []
 
 
@@ -416,7 +415,7 @@ def test_any_text_gives_a_document_or_diagnostics(text: str) -> None:
     for item in found:
         span = item.primary.span
         assert 1 <= span.start.line <= len(lines) + 1
-        assert 1 <= span.start.column
+        assert span.start.column >= 1
         assert span.start <= span.end
         assert item.message
         assert "\n" not in item.message + (item.help or "")
@@ -473,7 +472,7 @@ JSON = st.recursive(
 @given(JSON)
 @settings(max_examples=300, deadline=None)
 def test_json_is_yaml(value: Any) -> None:
-    document, found = parse(json.dumps(value), "f.yaml")
+    document, found = parse(json.dumps(value, ensure_ascii=False), "f.yaml")
     assert found == []
     assert document is not None
     assert document.value == value

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from runner.document import Document, Pointer
 from runner.model import Workflow
 from runner.project import SETTINGS, Project
+from runner.project import filled as filled
 from runner.reference import Reference
 from runner.source import Span
 from runner.template import Template
@@ -23,7 +24,6 @@ SECTIONS = ("actions", "on_failure", "finally")
 """The lists of actions of a workflow, in the order in which they run."""
 
 _PART = re.compile(r"\s*(?:\.\s*\w+|\[\s*(?:'[^']*'|\"[^\"]*\"|-?\d+)\s*\])")
-_VARIABLE = re.compile(r"\{\{\s*(?:vars\.([A-Za-z_]\w*)|(environment))\s*\}\}")
 
 
 def every_template(project: Project) -> Iterator[tuple[Template, Workflow | None]]:
@@ -54,16 +54,6 @@ def place(template: Template, reference: Reference, parts: int) -> Span:
             break
         at = match.end()
     return template.place(reference.start, at)
-
-
-def filled(project: Project, template: Template) -> str:
-    """Give the text of a template with `vars` and `environment` put in where the files say what they are."""
-
-    def value(match: re.Match[str]) -> str:
-        known = project.environment if match[2] else project.vars.get(match[1])
-        return known if isinstance(known, str) and "{{" not in known else match[0]
-
-    return _VARIABLE.sub(value, template.text)
 
 
 def strings(document: Document) -> Iterator[tuple[Pointer, str]]:

@@ -42,7 +42,7 @@ class EnvSource:
         state = "is empty" if ref.path in self._environ else "is not set"
         return SecretProblem(
             reference=ref.label,
-            message=f"the environment variable {ref.path} {state}",
+            message=f"the environment variable {state}",
             help=f"set {ref.path} before the run, or use a vault:// reference",
         )
 

@@ -220,3 +220,11 @@ def test_a_misspelt_key_of_a_credential_is_blank_too() -> None:
 def test_binary_files_show_nothing() -> None:
     printed = shown("\x00\x01 token", error("not-text", "m", span(1, 1, 2)))
     assert "|" not in printed
+
+
+def test_what_rules_conceal_hides_no_more_than_that() -> None:
+    source = f"auth: {{token: {SECRET}, tokn: {SECRET}x}}"
+    concealed = error("hardcoded-secret", "m", span(1, 15, 29), concealed=True)
+    printed = shown(source, concealed)
+    assert SECRET not in printed
+    assert "auth: {token: ••••••••, tokn: ••••••••\n" in printed

@@ -38,8 +38,8 @@ def test_all_missing_ones_are_reported_at_once() -> None:
 
     assert caught.value.exit_code is Exit.UNAVAILABLE
     assert [(problem.reference, problem.message) for problem in caught.value.problems] == [
-        ("env NONE", "the environment variable NONE is not set"),
-        ("env EMPTY", "the environment variable EMPTY is empty"),
+        ("env NONE", "the environment variable is not set"),
+        ("env EMPTY", "the environment variable is empty"),
     ]
 
 

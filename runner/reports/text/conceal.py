@@ -61,7 +61,7 @@ class Concealment:
             for span in self._spans.get(path, ())
             if span.start.line <= number <= span.end.line
         ]
-        found += _credentials(lines, number, unread=path in self._unread)
+        found += _credentials(lines, number, found, unread=path in self._unread)
         return _merged(found)
 
     def _note(self, label: Label) -> None:
@@ -75,8 +75,8 @@ def _end(span: Span, number: int, line: str) -> int:
     return max(span.end.column - 1, span.start.column if number == span.start.line else 0)
 
 
-def _credentials(lines: Sequence[str], number: int, *, unread: bool) -> Ranges:
-    """Find values whose keys say that they are credentials."""
+def _credentials(lines: Sequence[str], number: int, known: Ranges, *, unread: bool) -> Ranges:
+    """Find values whose keys say that they are credentials; those that rules conceal are known already."""
     line = lines[number - 1]
     parent = _parent(lines, number)
     matches = list(_KEY.finditer(line))
@@ -90,6 +90,8 @@ def _credentials(lines: Sequence[str], number: int, *, unread: bool) -> Ranges:
         outer = parent if index == 0 else _enclosing(line, matches[:index]) or parent
         value = line[match.end() :]
         if not value.strip() or _OPENS.fullmatch(value) or not _suspicious(key, outer):
+            continue
+        if any(start - 1 <= match.end() < end for start, end in known):
             continue
         if _bad(value, unread=unread):
             return [(match.end(), len(line))]
