@@ -22,6 +22,8 @@ SHOWN_HEADERS = frozenset(
 
 _KEPT_FROM_TEMPLATES = frozenset({"set-cookie", "authorization", "proxy-authenticate", "www-authenticate"})
 LARGEST_RECORDED_BODY = 8 * 1024
+DEEPEST_BODY = 100
+"""Lists and mappings inside of each other in a JSON body."""
 
 
 @dataclass(slots=True)
@@ -67,13 +69,14 @@ def read(answer: "Answer") -> Response:
     if answer.body and (content_type.endswith(("/json", "+json"))):
         try:
             body = json.loads(answer.body, parse_constant=_no_constant)
+            fault = _too_deep(answer.body, body)
         except json.JSONDecodeError as problem:
             fault = f"line {problem.lineno} column {problem.colno}: {problem.msg}"
         except (ValueError, RecursionError) as problem:
             fault = (
                 "it is nested too deeply"
                 if isinstance(problem, RecursionError)
-                else "it is not UTF-8 text, or holds NaN"
+                else "it is not UTF-8 text, or holds NaN or a number of thousands of digits"
             )
     return Response(answer.status, headers, body, answer.url, answer.elapsed, text, fault)
 
@@ -154,7 +157,10 @@ def _judge_headers(expect: Expect, response: Response, performance: "Performance
                 raise FailureError(
                     Failure(kind=FailureKind.EXPECTATION, message=f"the response header '{name}' {state}")
                 )
-        elif not present or response.headers[name] != performance.render(wanted).wire:
+        elif (
+            not present
+            or response.headers[name] != performance.render(wanted, response=response.context()).wire
+        ):
             problem = "is not as expected" if present else "is missing"
             raise FailureError(
                 Failure(
@@ -238,8 +244,25 @@ def _decoded(body: bytes, parameters: str) -> str:
             charset = value.strip().strip('"') or charset
     try:
         return body.decode(charset, "replace")
-    except LookupError:
+    except (
+        LookupError,
+        ValueError,
+    ):  # unknown, or known to Python and no charset of texts (`idna`, `undefined`)
         return body.decode("utf-8", "replace")
+
+
+def _too_deep(raw: bytes, body: Any) -> str | None:
+    """Say that a body is nested so deeply that whatever walks through it later would run out of stack."""
+    if raw.count(b"[") + raw.count(b"{") <= DEEPEST_BODY:
+        return None
+    level, depth = [body], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST_BODY:
+            return "it is nested too deeply"
+        items = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
+        level = [item for item in items if isinstance(item, dict | list)]
+    return None
 
 
 def _no_constant(name: str) -> Any:

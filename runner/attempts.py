@@ -76,7 +76,12 @@ class Attempts:
                 raise FailureError(self._counted(failure, number, why="the time for retries, 5m, is used up"))
             self.log[-1]["wait"] = round(wait, 3)
             self.performance.watcher.retrying(
-                self.action.key, {"attempt": number, "wait": wait, "why": failure.message}
+                self.action.key,
+                {
+                    "attempt": number,
+                    "wait": wait,
+                    "why": self.performance.session.redactor.text(failure.message),
+                },
             )
             await asyncio.sleep(wait)
 
@@ -134,6 +139,7 @@ class Attempts:
                 int(code) for code in expected if code.isdigit() and code.startswith("3")
             ),
             permit=self._permit,
+            holds_secret=session.redactor.found_in,
         )
         parts = urlsplit(self.performance.base_url(self.connection) if self.connection else built.url)
         channel = session.channel(self.connection, f"{parts.scheme}://{parts.netloc}", proxy)

@@ -1,6 +1,7 @@
 """From checked values to the model: the one place where templates and secret references are made."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from runner import registry, secret_ref
@@ -45,7 +46,9 @@ class Binder:
     ) -> Template:
         """Make a template; `roots` are the names that its field allows."""
         document, place = self._origin(pointer)
-        made = Template(value, mode, document, place, roots | self.extra_roots, _field(pointer), self.owner)
+        if self.extra_roots:
+            roots |= self.extra_roots
+        made = Template(value, mode, document, place, roots, _field(pointer), self.owner)
         if not made.constant:
             self.templates.append(made)
         return made
@@ -215,6 +218,7 @@ def _auth_fields(
     return bound
 
 
+@lru_cache(maxsize=4096)  # most fields are those of the files before
 def _field(pointer: Pointer) -> str:
     from runner.schema import written
 

@@ -12,6 +12,7 @@ from runner.duration import seconds
 from runner.model import Action, Input, Workflow
 
 _INPUT_KEYS = frozenset({"secret"})
+_OF_VALUES = frozenset({"hardcoded-secret", "malformed-secret-ref"})
 _SECTIONS = ("actions", "on_failure", "finally")
 _BY_ITEM = frozenset({*_SECTIONS, "inputs", "vars", "secrets", "outputs"})
 """Keys whose items are read each for itself: a mistake in one says nothing of the others."""
@@ -82,12 +83,16 @@ def _templates_only(
 ) -> None:
     """Make the templates of an action that has errors elsewhere, so that mistakes in them are reported as well."""
     pruned = item
+    before = len(binder.diagnostics)
     for place in broken:
         if place[:2] == pointer and len(place) > 2:
             pruned = _without(pruned, place[2:])
     # What is missing in it, or has the wrong shape, has been reported: it ends the attempt and nothing else.
     with suppress(KeyError, TypeError, ValueError, AttributeError, StopIteration):
         _action(pruned, pointer, binder, defaults)
+    # What was left out is missing now: only what is wrong with what is there counts.
+    added = [found for found in binder.diagnostics[before:] if found.rule in _OF_VALUES]
+    binder.diagnostics[before:] = added
     binder.owner = None
     binder.extra_roots = frozenset()
 

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 from runner import ignores, registry
 from runner.diagnostics import Diagnostic, ProjectError, Severity
+from runner.garbage import uncollected
 from runner.project import Project
 
 
 def check(project: Project, paths: Sequence[str] = (), *, rules: Sequence[str] = ()) -> list[Diagnostic]:
     """Give every diagnostic of a project, sorted; of certain files or rules only, where they are named."""
     found = list(project.diagnostics)
-    by_rules = [
-        item for name in registry.names("rules") for item in registry.load("rules", name).check(project)
-    ]
+    with uncollected():
+        by_rules = [
+            item for name in registry.names("rules") for item in registry.load("rules", name).check(project)
+        ]
     found += ignores.applied(project, by_rules)
     if paths:
         found = [item for item in found if any(_below(item.primary.span.path, path) for path in paths)]

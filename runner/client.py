@@ -83,6 +83,8 @@ class Exchange:
     accept_redirect: frozenset[int] = frozenset()
     permit: Callable[[Origin], None] | None = None
     """Asked before each hop, redirects too; raises FailureError where the policy does not permit its origin."""
+    holds_secret: Callable[[str], bool] | None = None
+    """Asked of the URL of a redirect to another origin, which a server may have put what it was sent into."""
 
     def __repr__(self) -> str:
         return f"Exchange({self.method} {self.shown_url})"
@@ -136,7 +138,7 @@ class Client:
         `extra` and `extra_query` are secret headers and parameters of the connection. Like what the authenticator
         adds, they go to `channel.origin` only.
         """
-        credentials = _Credentials(authenticator, extra, extra_query)
+        credentials = _Credentials(authenticator, extra, extra_query, exchange.holds_secret)
         progress = tls.Progress(timeout=exchange.timeout, connect_timeout=channel.connect_timeout)
         deadline = asyncio.timeout(exchange.timeout)
         try:
@@ -234,11 +236,17 @@ class Client:
 class _Credentials:
     """What one exchange adds to its requests for its own origin, and only to those."""
 
-    def __init__(self, authenticator: Authenticator | None, headers: Pairs, query: Pairs) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator | None,
+        headers: Pairs,
+        query: Pairs,
+        known: Callable[[str], bool] | None,
+    ) -> None:
         self._authenticator = authenticator
         self._headers = headers
         self._query = query
-        self.sent = SentSecrets(set(), set())
+        self.sent = SentSecrets(set(), set(), known)
 
     async def dress(self, hop: Hop, cookies: Pairs, *, trusted: bool) -> "httpx.Request":
         """Make the request of a hop: its own headers, the credentials where they may go, the cookies; all checked."""
@@ -251,9 +259,12 @@ class _Credentials:
             if self._authenticator:
                 await self._authenticator.apply(outgoing)
             added, query = list(outgoing.headers), outgoing.query
-            for pair in hop.headers:
+            for pair in (*hop.headers, *self._headers):
                 if pair in added:
                     added.remove(pair)
+            # What the authenticator adds wins over a secret header of the same name, and two would be no answer.
+            own = {name.lower() for name, _ in added} - {"cookie"}
+            added = [*(pair for pair in self._headers if pair[0].lower() not in own), *added]
             self.sent.add_headers(added)
             self.sent.add_query(query)
         headers = merged(hop.headers, added, cookies)

@@ -1,10 +1,13 @@
 """YAML 1.2 text to plain values, and from any value back to its place in the file.
 
 Values are ordinary dicts, lists and scalars. A value is addressed by a pointer, the tuple of keys and indexes that
-leads to it; the document finds the span of a pointer, or of a part of a scalar, when a message needs it.
+leads to it; the document finds the span of a pointer, or of a part of a scalar, when a message needs it. Until then
+there are values only: nodes take five times the memory, and a file without a mistake is never asked for a place.
 """
 
 import stat
+from bisect import bisect_right
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +17,14 @@ from runner.diagnostics import Diagnostic, Label, Severity, error
 from runner.source import Position, Span, whole_file
 from runner.yaml_faults import position_of, syntax_error
 from runner.yaml_scalars import LINE_BREAK, plain_value, solid_places
+from runner.yaml_values import LOADER, Marks
+from runner.yaml_values import read as read_values
 
 Pointer = tuple[str | int, ...]
 
 LARGEST_FILE = 1024 * 1024
 LARGEST_EXPANSION = 100_000
 DEEPEST_NESTING = 100
-
-# libyaml where the wheel has it (every published one does): seven times as fast, the same events.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Node:
@@ -43,14 +45,26 @@ class Node:
 class Document:
     """A parsed file: `path` as shown to people, its text, its value, and the places of its parts."""
 
-    __slots__ = ("_lines", "path", "root", "text", "value")
+    __slots__ = ("_keys", "_lines", "_root", "_starts", "path", "text", "value")
 
-    def __init__(self, path: str, text: str, value: Any, root: Node | None) -> None:
+    def __init__(
+        self, path: str, text: str, value: Any, root: Node | None, keys: Marks | None = None
+    ) -> None:
         self.path = path
         self.text = text
         self.value = value
-        self.root = root
+        self._root = root
+        self._keys = keys  # None: there are nodes, or nothing at all
         self._lines: list[str] | None = None
+        self._starts: list[int] | None = None
+
+    @property
+    def root(self) -> Node | None:
+        """The nodes of the file, built when a place in it is first asked for."""
+        if self._keys is not None:
+            self._root = _Builder(self.text, self.path, []).build()[1]
+            self._keys = None
+        return self._root
 
     @property
     def lines(self) -> list[str]:
@@ -61,6 +75,9 @@ class Document:
 
     def span(self, pointer: Pointer, *, key: bool = False) -> Span:
         """Find the place of a value, or of its key. A pointer that leads nowhere gives the nearest thing above it."""
+        if key and self._keys is not None and pointer in self._keys:
+            event = self._keys[pointer]
+            return self._marks(event.start_mark, event.end_mark)
         node = self.root
         for index, part in enumerate(pointer):
             if node is None or node.children is None or part not in node.children:
@@ -117,9 +134,10 @@ class Document:
         return node
 
     def _position(self, index: int) -> Position:
-        before = self.text[:index]
-        breaks = [match.end() for match in LINE_BREAK.finditer(before)]
-        return Position(len(breaks) + 1, index - (breaks[-1] if breaks else 0) + 1)
+        if self._starts is None:
+            self._starts = [0, *(match.end() for match in LINE_BREAK.finditer(self.text))]
+        line = bisect_right(self._starts, index)
+        return Position(line, index - self._starts[line - 1] + 1)
 
     def _marks(self, start: Any, end: Any) -> Span:
         if (
@@ -149,14 +167,7 @@ def read(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:
                 )
             ]
         if size > LARGEST_FILE:
-            return None, [
-                error(
-                    "file-too-large",
-                    f"the file has {size:,} bytes; at most {LARGEST_FILE:,} are read",
-                    whole_file(shown),
-                    help="split it into several workflows or connections",
-                )
-            ]
+            return None, [_too_large(size, shown)]
         raw = path.read_bytes()
     except OSError as problem:
         reason = problem.strerror or "cannot be read"
@@ -168,6 +179,13 @@ def read(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:
                 help="check that it is there and may be read",
             )
         ]
+    return read_bytes(raw, shown)
+
+
+def read_bytes(raw: bytes, shown: str) -> tuple[Document | None, list[Diagnostic]]:
+    """Read the content of a YAML file that comes from elsewhere, such as a revision of git; see `read`."""
+    if len(raw) > LARGEST_FILE:
+        return None, [_too_large(len(raw), shown)]
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -180,8 +198,21 @@ def read(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:
     return parse(text, shown)
 
 
+def _too_large(size: int, shown: str) -> Diagnostic:
+    return error(
+        "file-too-large",
+        f"the file has {size:,} bytes; at most {LARGEST_FILE:,} are read",
+        whole_file(shown),
+        help="split it into several workflows or connections",
+    )
+
+
 def parse(text: str, shown: str) -> tuple[Document | None, list[Diagnostic]]:
     """Parse YAML text; see `read`."""
+    with suppress(yaml.YAMLError):  # the builder meets the same error and explains it
+        plain = read_values(text, DEEPEST_NESTING)
+        if plain is not None:
+            return Document(shown, text, plain[0], None, plain[1]), []
     found: list[Diagnostic] = []
     builder = _Builder(text, shown, found)
     try:
@@ -210,7 +241,7 @@ class _Builder:
 
     def build(self) -> tuple[Any, Node | None]:
         documents = 0
-        for event in yaml.parse(self.text, Loader=_Loader):
+        for event in yaml.parse(self.text, Loader=LOADER):
             kind = type(event)
             if kind is yaml.ScalarEvent:
                 self._scalar(event)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from runner import template
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Workflow
+from runner.perform import Headers
 from runner.plan import Plan, secret_label
 from runner.project import Project
 from runner.reference import Reference
@@ -115,8 +116,9 @@ class Interpreter:
         if outcome.status in (Status.FAILED, Status.TIMED_OUT):
             await self._cleanup(self.workflow.on_failure, cleanup)
         else:
+            why = "the run was stopped" if stopped else "the run did not fail"
             for action in self.workflow.on_failure:
-                self._settle(self._result(action, Status.SKIPPED, reason="the run did not fail"), cleanup)
+                self._settle(self._result(action, Status.SKIPPED, reason=why), cleanup)
         await self._cleanup(self.workflow.finally_, cleanup)
         return outcome
 
@@ -127,7 +129,7 @@ class Interpreter:
         except RunStoppedError as stop:
             if self.outcome.status is Status.SUCCEEDED:
                 self.outcome.status = stop.status
-                self.outcome.error = _stopped(stop.status)
+                self.outcome.error = _CLEANUP_TOO_LONG
 
     async def _list(self, actions: Sequence[Action], scope: Scope) -> None:
         """Run actions as written; after a failure nobody handles, or a stop, the rest is skipped."""
@@ -145,12 +147,14 @@ class Interpreter:
 
     async def _action(self, action: Action, scope: Scope) -> bool:
         """Run one action; False where it failed and nobody handles it."""
+        waiting = False
         try:
             if not self._wanted(action):
                 self._settle(self._result(action, Status.SKIPPED, reason="its condition is false"), scope)
                 return True
             result = await scope.step(action.key, self._ref(action))
             if action.kind == "wait" and result["status"] == "succeeded":
+                waiting = True
                 await scope.sleep(f"{action.key}/sleep", result["output"]["seconds"])
                 result = {**result, "output": None}
         except StepFailedError as failed:
@@ -158,6 +162,9 @@ class Interpreter:
         except FailureError as problem:
             result = {"status": "failed", "error": problem.failure.to_json(), "record": {}}
         except RunStoppedError as stop:
+            if stop.result is None and not waiting:
+                self._settle(self._result(action, Status.SKIPPED, reason="the run was stopped"), scope)
+                raise
             result = stop.result or {
                 "status": "failed",
                 "error": Failure(
@@ -177,7 +184,10 @@ class Interpreter:
         condition = action.condition
         if condition is None or isinstance(condition, bool):
             return condition is not False
-        value = condition.render(self._context())
+        context = self._context()
+        if action.section != "actions":
+            context["error"] = self.error
+        value = condition.render(context)
         if isinstance(value, str):
             return value.strip().lower() not in ("", "false")
         return bool(value)
@@ -197,16 +207,13 @@ class Interpreter:
         return ref
 
     def _context(self) -> dict[str, Any]:
-        context: dict[str, Any] = {
+        return {
             "inputs": self.plan.inputs,
             "vars": self.vars,
             "environment": self.plan.environment,
-            "actions": {name: _without_mark(state) for name, state in self.states.items()},
+            "actions": {name: _seen(state) for name, state in self.states.items()},
             "run": self.run,
         }
-        if self.error is not None:
-            context["error"] = self.error
-        return context
 
     def _own_vars(self) -> dict[str, Any]:
         context = self._context()
@@ -277,8 +284,19 @@ class Interpreter:
             }
 
 
-def _without_mark(state: JsonObject) -> JsonObject:
-    return {name: value for name, value in state.items() if name != "sensitive"}
+def _seen(state: JsonObject) -> JsonObject:
+    """Give a state as templates see it."""
+    seen = {name: value for name, value in state.items() if name != "sensitive"}
+    if "response" in seen:
+        seen["response"] = {**seen["response"], "headers": Headers(seen["response"]["headers"])}
+    return seen
+
+
+_CLEANUP_TOO_LONG = Failure(
+    kind=FailureKind.TIMEOUT,
+    message="`finally` took longer than the time that is left for it at the end of a run",
+    help="shorten `timeout`, `retry` and `wait` of its actions",
+)
 
 
 def _stopped(status: Status) -> Failure:

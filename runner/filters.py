@@ -135,10 +135,10 @@ def shift(value: Any, by: str) -> datetime:
     sign = -1 if text.startswith("-") else 1
     try:
         return to_datetime(value) + sign * timedelta(seconds=duration.seconds(text.lstrip("+-")))
-    except (ValueError, OverflowError) as problem:
-        if isinstance(problem, FilterError):
-            raise
-        raise FilterError(f"shift: {problem}") from None
+    except FilterError:
+        raise
+    except (ValueError, OverflowError):
+        raise FilterError("shift: give a duration such as '-14d' or '1h30m'") from None
 
 
 def iso(moment: datetime) -> str:

@@ -11,12 +11,19 @@ from urllib.parse import urlsplit
 
 from runner import template
 from runner.errors import JsonObject
+from runner.expression import facts
 from runner.model import Action, Connection, Workflow
 from runner.project import Project, filled
+from runner.reference import Reference
 from runner.source import Span
 from runner.template import Template
 
 UNKNOWN_HOST = "‹known at run time›"
+
+HARMLESS = frozenset({"sha256", "hmac_sha256", "length", "count"})
+"""Filters that let no secret through: what they give says next to nothing of it."""
+
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -89,9 +96,18 @@ def compute(project: Project) -> list[Flow]:
             if where != "tls.ca"
         ]
     for workflow in project.workflows.values():
-        flows += _Workflow(project, workflow).flows()
+        if _has_secrets(workflow):
+            flows += _Workflow(project, workflow).flows()
     unique = {(*flow.sort_key, flow.span): flow for flow in flows}
     return sorted(unique.values(), key=lambda flow: flow.sort_key)
+
+
+def _has_secrets(workflow: Workflow) -> bool:
+    return (
+        bool(workflow.secrets)
+        or any(each.secret for each in workflow.inputs.values())
+        or any(action.sensitive for action in workflow.every_action)
+    )
 
 
 def connection_host(project: Project, connection: Connection) -> str:
@@ -109,16 +125,28 @@ def request_host(project: Project, action: Action) -> str | None:
     return connection_host(project, connection) if connection else UNKNOWN_HOST
 
 
-def _host_of(project: Project, url: Template) -> str:
+def address(project: Project, url: Template) -> tuple[str, str, int] | None:
+    """Give scheme, host and port of a URL where the files say them, else None."""
     text = url.text if url.constant else filled(project, url)
-    rest = text.strip().partition("://")[2]
-    netloc = rest.partition("/")[0].partition("?")[0]
-    if not netloc or "{{" in netloc or "{%" in netloc:
-        return UNKNOWN_HOST
+    scheme, mark, rest = text.strip().partition("://")
+    netloc = rest.partition("/")[0].partition("?")[0].partition("#")[0]
+    if not mark or not netloc or any(brace in scheme + netloc for brace in ("{{", "{%", "{#")):
+        return None
     try:
-        return urlsplit(f"//{netloc.rpartition('@')[2]}").netloc.lower()
+        parts = urlsplit(f"//{netloc.rpartition('@')[2]}")
+        port = parts.port or _PORTS.get(scheme.lower(), 0)
     except ValueError:
+        return None
+    host = parts.netloc.removesuffix(f":{parts.port}").rstrip(".").lower()
+    return (scheme.lower(), host, port) if host else None
+
+
+def _host_of(project: Project, url: Template) -> str:
+    known = address(project, url)
+    if known is None:
         return UNKNOWN_HOST
+    scheme, host, port = known
+    return host if port == _PORTS.get(scheme) else f"{host}:{port}"
 
 
 class _Workflow:
@@ -127,19 +155,22 @@ class _Workflow:
     def __init__(self, project: Project, workflow: Workflow) -> None:
         self.project = project
         self.workflow = workflow
-        self.carried: dict[str, frozenset[Source]] = {}
+        # Of each action what the parts of its output carry, by the keys of a `set`; None stands for the whole.
+        self.carried: dict[str, dict[str | None, frozenset[Source]]] = {}
 
     def flows(self) -> Iterator[Flow]:
+        """Walk through the actions in their order: each sees what those before it carry."""
         for action in self.workflow.every_action:
             host = request_host(self.project, action)
-            carried: frozenset[Source] = frozenset()
-            for name, tree in _parts(action):
-                for each in template.templates(tree):
-                    sources = self._sources(each)
-                    carried |= sources
-                    if host is None:
-                        continue
-                    for source in sorted(sources):
+            if host is not None:
+                yield from self._sent(action, host)
+            self.carried[action.id] = self._output(action, host)
+
+    def _sent(self, action: Action, host: str) -> Iterator[Flow]:
+        for name, tree in _parts(action):
+            for each in template.templates(tree):
+                for reference, sources in self._sources(each):
+                    for source in sorted(sources, key=str):
                         yield Flow(
                             source=source,
                             host=host,
@@ -147,56 +178,68 @@ class _Workflow:
                             connection=action.connection,
                             workflow=self.workflow.name,
                             action=action.id,
-                            span=each.span,
+                            span=each.place(reference.start, reference.end),
                         )
-            self.carried[action.id] = self._output(action, host, carried)
 
-    def _output(self, action: Action, host: str | None, carried: frozenset[Source]) -> frozenset[Source]:
+    def _output(self, action: Action, host: str | None) -> dict[str | None, frozenset[Source]]:
         """Say what the output of an action carries: a computed value what it was made of, an answer what it is."""
         if action.sensitive and host is not None:
-            return frozenset(
-                {
-                    Source(
-                        text=f"actions.{action.id}.output", owner=f"workflow {self.workflow.name}", home=host
-                    )
-                }
-            )
-        return carried if action.kind == "set" else frozenset()
+            text = f"actions.{action.id}.output"
+            return {None: frozenset({Source(text=text, owner=f"workflow {self.workflow.name}", home=host)})}
+        if action.kind != "set":
+            return {}
+        return {key: self._made_of(tree) for key, tree in action.config.items()}
 
-    def _sources(self, each: Template) -> frozenset[Source]:
+    def _made_of(self, tree: template.Tree) -> frozenset[Source]:
+        return frozenset(
+            source
+            for each in template.templates(tree)
+            for _, sources in self._sources(each)
+            for source in sources
+        )
+
+    def _sources(self, each: Template) -> Iterator[tuple[Reference, frozenset[Source]]]:
+        """Give the uses of a template that carry secrets on; what is hashed, counted or only compared does not."""
+        for use in facts(each).uses:
+            if not use.judged and not HARMLESS & set(use.filters):
+                sources = self._behind(use.reference)
+                if sources:
+                    yield use.reference, sources
+
+    def _behind(self, reference: Reference) -> frozenset[Source]:
+        """Say which secrets a reference gives; one as a whole, or with a computed key, gives all of them."""
         owner = f"workflow {self.workflow.name}"
-        found: set[Source] = set()
-        for reference in each.references:
-            name = str(reference.path[0]) if reference.path else None
-            if reference.root == "secrets":
-                names = [name] if name else list(self.workflow.secrets)
-                found |= {
-                    Source(text=self.workflow.secrets[key].text, owner=owner)
-                    for key in names
-                    if key in self.workflow.secrets
-                }
-            elif reference.root == "inputs":
-                found |= {
-                    Source(text=f"inputs.{declared.name}", owner=owner)
-                    for declared in self.workflow.inputs.values()
-                    if declared.secret and name in (declared.name, None)
-                }
-            elif reference.root == "actions" and reference.path[1:2] in ((), ("output",)):
-                names = [name] if name else list(self.carried)
-                for key in names:
-                    found |= self.carried.get(key, frozenset())
-        return frozenset(found)
+        name = str(reference.path[0]) if reference.path else None
+        if reference.root == "secrets":
+            secrets = self.workflow.secrets
+            return frozenset(
+                Source(text=ref.text, owner=owner) for key, ref in secrets.items() if name in (key, None)
+            )
+        if reference.root == "inputs":
+            return frozenset(
+                Source(text=f"inputs.{declared.name}", owner=owner)
+                for declared in self.workflow.inputs.values()
+                if declared.secret and name in (declared.name, None)
+            )
+        if reference.root == "actions" and reference.path[1:2] in ((), ("output",)):
+            part = reference.path[2] if len(reference.path) > 2 else None
+            return frozenset(
+                source
+                for key, parts in self.carried.items()
+                if name in (key, None)
+                for own, carried in parts.items()
+                if part is None or own in (part, None)
+                for source in carried
+            )
+        return frozenset()
 
 
 def _parts(action: Action) -> Iterator[tuple[str, Any]]:
-    """Give the parts of an action that are sent, or that its output is made of, with the names of their channels."""
+    """Give the parts of a request, with the names of their channels."""
     config = action.config
-    if action.kind == "request":
-        for name in ("path", "url"):
-            yield f"request.{name}", getattr(config, name)
-        for name in ("query", "headers"):
-            for key, tree in getattr(config, name).items():
-                yield f"request.{name}.{key}", tree
-        yield f"request.{config.body_kind or 'body'}", config.body
-    elif action.kind == "set":
-        yield "set", config
+    for name in ("path", "url"):
+        yield f"request.{name}", getattr(config, name)
+    for name in ("query", "headers"):
+        for key, tree in getattr(config, name).items():
+            yield f"request.{name}.{key}", tree
+    yield f"request.{config.body_kind or 'body'}", config.body

@@ -25,13 +25,13 @@ def applied(project: Project, found: Sequence[Diagnostic]) -> Iterator[Diagnosti
     """Give the findings of rules that no comment silences, then a warning for every comment that silences nothing.
 
     Errors of reading (syntax, unknown keys, typed-in secrets) cannot be silenced: without what they are about there is
-    nothing to run.
+    nothing to run. Neither can the policy: it is for whoever owns runner.yaml to relax.
     """
     ignores = {(each.span.path, each.line, each.rule): each for each in _comments(project)}
     used: set[tuple[str, int, str]] = set()
     for item in found:
         key = (item.primary.span.path, item.primary.span.start.line, item.rule)
-        if key in ignores:
+        if key in ignores and not _for_others(item.rule):
             used.add(key)
         else:
             yield item
@@ -59,10 +59,18 @@ def _comments(project: Project) -> Iterator[Ignore]:
                 at += len(rule) + 1
 
 
+def _for_others(rule: str) -> bool:
+    return rule.startswith("policy-")
+
+
 def _unused(each: Ignore) -> Diagnostic:
     if each.rule not in registry.names("rules"):
         remedy = names_hint(each.rule, registry.names("rules"), what="rules")
-        return warning("unused-ignore", f"there is no rule '{each.rule}' to ignore", each.span, help=remedy)
+        message = f"there is no rule '{each.rule}' that a comment can silence"
+        return warning("unused-ignore", message, each.span, help=remedy)
+    if _for_others(each.rule):
+        message = f"'{each.rule}' cannot be silenced: the policy is for whoever owns runner.yaml to relax"
+        return warning("unused-ignore", message, each.span, help="remove the comment")
     return warning(
         "unused-ignore",
         f"nothing to ignore: '{each.rule}' finds nothing on this line",

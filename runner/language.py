@@ -99,11 +99,13 @@ EXPECT: Json = closed(
         "headers": {
             "type": "object",
             "description": "Response headers and the text each must have; true: must be there, false: must not.",
+            "examples": [{"Content-Type": "application/json", "X-Debug": False}],
             "additionalProperties": {"type": ["string", "boolean"]},
         },
         "schema": {
             "type": ["object", "boolean"],
             "description": "JSON Schema (2020-12) that the response's body must satisfy.",
+            "examples": [{"type": "object", "required": ["id"]}],
         },
         "that": {
             "type": "array",
@@ -113,6 +115,7 @@ EXPECT: Json = closed(
         },
     },
     description="What the response must be. A response that is not ends the action as failed.",
+    examples=[{"status": [200, 404]}],
 )
 RETRY: Json = closed(
     {
@@ -121,6 +124,7 @@ RETRY: Json = closed(
             "minimum": 1,
             "maximum": 100,
             "description": "Attempts in all, the first included. Default 3.",
+            "examples": [5],
         },
         "on": {
             "type": "array",
@@ -137,13 +141,20 @@ RETRY: Json = closed(
         "backoff": closed(
             {
                 "first": time_span("Longest wait before the second attempt. Default 1s.", "1s"),
-                "factor": {"type": "number", "minimum": 1, "description": "Growth of the wait. Default 2."},
+                "factor": {
+                    "type": "number",
+                    "minimum": 1,
+                    "description": "Growth of the wait. Default 2.",
+                    "examples": [3],
+                },
                 "limit": time_span("Longest single wait. Default 30s.", "30s"),
             },
             description="Waits are drawn between zero and first x factor^n, at most limit.",
+            examples=[{"first": "2s", "limit": "1m"}],
         ),
     },
     description="When a request is sent again. Default: 3 attempts on 429, 502, 503, 504, timeout and connection.",
+    examples=[{"attempts": 5, "on": [429, 503, "timeout"]}],
 )
 TIMEOUT = time_span("Longest time of one attempt. Default 30s.", "30s")
 LIMITS: Json = closed(
@@ -163,8 +174,64 @@ LIMITS: Json = closed(
         ),
     },
     description="Limits raised for this workflow (or, in runner.yaml, for the project).",
+    examples=[{"body": "50MiB"}],
 )
-DESCRIPTION = text("What it is for, for people.")
+DESCRIPTION = text(
+    "What it is for, for people.", examples=["Page somebody about tickets that nobody touched"]
+)
+
+
+def _patterns(description: str, example: list[str]) -> Json:
+    return {
+        "type": "array",
+        "description": description,
+        "items": {"type": "string", "minLength": 1, "description": "A pattern; * stands for anything."},
+        "examples": [example],
+    }
+
+
+POLICY: Json = closed(
+    {
+        "hosts": _patterns(
+            "Hosts that any request may reach, redirects included.", ["*.example.com", "api.github.com"]
+        ),
+        "deny_methods": {
+            "type": "array",
+            "description": "Methods that no request may use.",
+            "items": {
+                "type": "string",
+                "enum": ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
+                "description": "An HTTP method.",
+                "examples": ["DELETE"],
+            },
+            "examples": [["DELETE"]],
+        },
+        "require_https": {
+            "type": "boolean",
+            "description": "true: no request is plain http, not even to this machine, whatever `allow_http` says.",
+            "examples": [True],
+        },
+        "require_shared": {
+            "type": "boolean",
+            "description": "true: every connection is `shared: true`.",
+            "examples": [True],
+        },
+        "max_attempts": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Most attempts of one request.",
+            "examples": [3],
+        },
+        "secrets": {
+            "type": "object",
+            "description": "Which Vault paths which connection may name: patterns of connection names to patterns of MOUNT/PATH. The secrets of a workflow stand under `workflow:NAME`.",
+            "additionalProperties": _patterns("Vault paths.", ["secret/support/*"]),
+            "examples": [{"eu/*": ["secret/support/*"]}],
+        },
+    },
+    description="What reviewers permit, whatever connections and workflows say; checked by `validate`, enforced by `run`.",
+    examples=[{"hosts": ["*.example.com"], "require_https": True}],
+)
 
 
 MODIFIERS = frozenset({"connection", "expect", "output", "sensitive", "retry", "timeout", "idempotent"})

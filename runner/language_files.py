@@ -13,6 +13,7 @@ from runner.language import (
     LIMITS,
     MODIFIERS,
     NAME_PATTERN,
+    POLICY,
     QUERY,
     RETRY,
     TIMEOUT,
@@ -32,8 +33,12 @@ _CONNECTION_KEYS: Json = {
     "shared": {
         "type": "boolean",
         "description": "true: one credential for the team. false (default): each user has their own.",
+        "examples": [True],
     },
-    "auth": {"description": "The fields of the type. Secret fields take secret references only."},
+    "auth": {
+        "description": "The fields of the type. Secret fields take secret references only.",
+        "examples": [{"token": "vault://secret/support/tickets#api_token"}],
+    },
     "headers": {
         **HEADERS,
         "description": "Sent with every request. Values: text, templates, secret references.",
@@ -44,14 +49,20 @@ _CONNECTION_KEYS: Json = {
     },
     "test": closed(
         {
-            "method": text("Method of the test request. Default GET.", enum=["GET", "HEAD", "POST"]),
+            "method": text(
+                "Method of the test request. Default GET.", enum=["GET", "HEAD", "POST"], examples=["HEAD"]
+            ),
             "path": text("Path of the test request.", examples=["/me"]),
             "query": QUERY,
-            "json": {"description": "JSON body of the test request."},
+            "json": {
+                "description": "JSON body of the test request.",
+                "examples": [{"query": "{ me { id } }"}],
+            },
             "expect": EXPECT,
         },
         required=("path",),
         description="A harmless request that proves the credentials: `runner connections test`.",
+        examples=[{"path": "/me"}],
     ),
     "fail_when": text(
         "Template over `response`: true when a success is in truth an error.",
@@ -77,12 +88,15 @@ _CONNECTION_KEYS: Json = {
             "verify": {
                 "type": "boolean",
                 "description": "false accepts any certificate. Never for production.",
+                "examples": [True],
             },
             "ca": text(
-                "File with the CA certificates to trust, relative to the project, or a secret reference to PEM text."
+                "File with the CA certificates to trust, relative to the project, or a secret reference to PEM text.",
+                examples=["ca.pem", "vault://secret/tls/internal#ca"],
             ),
         },
         description="TLS of this connection.",
+        examples=[{"ca": "ca.pem"}],
     ),
     "proxy": text(
         "URL of the proxy; default from the environment.", examples=["http://proxy.example.com:3128"]
@@ -90,9 +104,11 @@ _CONNECTION_KEYS: Json = {
     "allow_http": {
         "type": "boolean",
         "description": "true permits http:// to a host that is not this machine.",
+        "examples": [True],
     },
     "extends": text(
-        "Name of another connection whose keys this one takes; keys given here replace its keys."
+        "Name of another connection whose keys this one takes; keys given here replace its keys.",
+        examples=["eu/zendesk"],
     ),
 }
 
@@ -109,12 +125,14 @@ _WORKFLOW_KEYS: Json = {
                 "type": {
                     "enum": ["string", "integer", "number", "boolean", "array", "object"],
                     "description": "Type of the input.",
+                    "examples": ["integer"],
                 },
                 "description": DESCRIPTION,
-                "default": {"description": "Value when none is given."},
+                "default": {"description": "Value when none is given.", "examples": [14]},
                 "secret": {
                     "type": "boolean",
                     "description": "true: masked everywhere; never given on the command line.",
+                    "examples": [True],
                 },
             },
         },
@@ -123,33 +141,62 @@ _WORKFLOW_KEYS: Json = {
     "vars": {
         "type": "object",
         "description": "Values for templates, `vars.NAME`. They may use `inputs`, `environment`, `run` and the project's vars.",
+        "examples": [{"idle_before": "{{ run.started_at | shift('-14d') }}"}],
         "propertyNames": {"pattern": NAME_PATTERN, "x-message": "letters, digits, _ and -"},
     },
     "secrets": {
         "type": "object",
         "description": "Secret references by name, `secrets.NAME`, for requests without a connection.",
+        "examples": [{"webhook": "vault://secret/chat/webhook#url"}],
         "propertyNames": {"pattern": NAME_PATTERN, "x-message": "letters, digits, _ and -"},
         "additionalProperties": secret("The secret."),
     },
-    "actions": {**_ACTIONS, "minItems": 1, "description": "What is done, in this order."},
+    "actions": {
+        **_ACTIONS,
+        "minItems": 1,
+        "description": "What is done, in this order.",
+        "examples": [[{"id": "search", "connection": "tickets", "request": {"path": "/search"}}]],
+    },
     "outputs": {
         "type": "object",
         "description": "What the workflow gives: printed as JSON, and what a calling workflow gets.",
+        "examples": [{"found": "{{ actions.search.output | length }}"}],
         "propertyNames": {"pattern": NAME_PATTERN, "x-message": "letters, digits, _ and -"},
     },
     "finally": {
         **_ACTIONS,
         "description": "Done at the end in any case, also after a failure, a timeout or a signal.",
+        "examples": [
+            [{"id": "unlock", "connection": "tickets", "request": {"method": "DELETE", "path": "/lock"}}]
+        ],
     },
     "on_failure": {
         **_ACTIONS,
         "description": "Done when the run failed, before `finally`; `error` says why.",
+        "examples": [
+            [
+                {
+                    "id": "tell",
+                    "connection": "chat",
+                    "request": {
+                        "method": "POST",
+                        "path": "/messages",
+                        "json": {"text": "{{ error.message }}"},
+                    },
+                }
+            ]
+        ],
     },
     "timeout": time_span("Longest time of the whole run. Default 60m.", "10m"),
     "limits": LIMITS,
     "defaults": closed(
-        {"connection": text("Connection of actions that name none."), "retry": RETRY, "timeout": TIMEOUT},
+        {
+            "connection": text("Connection of actions that name none.", examples=["tickets"]),
+            "retry": RETRY,
+            "timeout": TIMEOUT,
+        },
         description="Defaults for the actions of this workflow.",
+        examples=[{"connection": "tickets", "timeout": "10s"}],
     ),
 }
 
@@ -168,7 +215,7 @@ def connection() -> Json:
             then = {"properties": {"auth": module.SCHEMA}, "required": ["auth"]}
         branches.append({"if": chosen, "then": then})
     chosen_type = text(
-        "How requests prove who sends them; `runner types` lists all.",
+        "How requests prove who sends them.",
         enum=list(types),
         examples=["bearer"],
     )
@@ -200,29 +247,41 @@ def _action() -> Json:
     properties: Json = {
         "id": text(
             "Name of the action in templates, `actions.ID`.",
+            examples=["search"],
             pattern=ID_PATTERN,
             **{"x-message": "lower-case letters, digits and _, a letter first"},
         ),
-        "name": text("Title for people."),
+        "name": text("Title for people.", examples=["Search for idle tickets"]),
         "if": {
             "type": ["string", "boolean"],
             "description": "The action is skipped when this template is false.",
+            "examples": ["{{ actions.search.output | length > 0 }}"],
         },
-        "connection": text("Name of the connection that the request uses."),
+        "connection": text(
+            "Name of the connection that the request uses.", examples=["tickets", "eu/zendesk"]
+        ),
         "expect": EXPECT,
         "output": {
-            "description": "What the action gives, a template over `response`. Default: the parsed body."
+            "description": "What the action gives, a template over `response`. Default: the parsed body.",
+            "examples": ["{{ response.body.items }}"],
         },
         "sensitive": {
             "type": "boolean",
             "description": "true: the output is a secret, masked everywhere and kept nowhere.",
+            "examples": [True],
         },
         "retry": RETRY,
         "timeout": TIMEOUT,
         "on_error": text(
-            "`continue`: a failure does not end the run. Default fail.", enum=["fail", "continue"]
+            "`continue`: a failure does not end the run. Default fail.",
+            enum=["fail", "continue"],
+            examples=["continue"],
         ),
-        "idempotent": {"type": "boolean", "description": "true: repeating this POST or PATCH is harmless."},
+        "idempotent": {
+            "type": "boolean",
+            "description": "true: repeating this POST or PATCH is harmless.",
+            "examples": [True],
+        },
     }
     branches: list[Json] = []
     for kind in kinds:
@@ -242,59 +301,6 @@ def _action() -> Json:
     }
 
 
-def _patterns(description: str, example: list[str]) -> Json:
-    return {
-        "type": "array",
-        "description": description,
-        "items": {"type": "string", "minLength": 1, "description": "A pattern; * stands for anything."},
-        "examples": [example],
-    }
-
-
-POLICY: Json = closed(
-    {
-        "hosts": _patterns(
-            "Hosts that any request may reach, redirects included.", ["*.example.com", "api.github.com"]
-        ),
-        "deny_methods": {
-            "type": "array",
-            "description": "Methods that no request may use.",
-            "items": {
-                "type": "string",
-                "enum": ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
-                "description": "An HTTP method.",
-                "examples": ["DELETE"],
-            },
-            "examples": [["DELETE"]],
-        },
-        "require_https": {
-            "type": "boolean",
-            "description": "true: no request is plain http, not even to this machine, whatever `allow_http` says.",
-            "examples": [True],
-        },
-        "require_shared": {
-            "type": "boolean",
-            "description": "true: every connection is `shared: true`.",
-            "examples": [True],
-        },
-        "max_attempts": {
-            "type": "integer",
-            "minimum": 1,
-            "description": "Most attempts of one request.",
-            "examples": [3],
-        },
-        "secrets": {
-            "type": "object",
-            "description": "Which Vault paths which connection may name: patterns of connection names to patterns of MOUNT/PATH. The secrets of a workflow stand under `workflow:NAME`.",
-            "additionalProperties": _patterns("Vault paths.", ["secret/support/*"]),
-            "examples": [{"eu/*": ["secret/support/*"]}],
-        },
-    },
-    description="What reviewers permit, whatever connections and workflows say; checked by `validate`, enforced by `run`.",
-    examples=[{"hosts": ["*.example.com"], "require_https": True}],
-)
-
-
 @cache
 def project() -> Json:
     """Compose the schema of `runner.yaml`."""
@@ -305,6 +311,7 @@ def project() -> Json:
         "vars": {
             "type": "object",
             "description": "Values for templates of connections and workflows, `vars.NAME`.",
+            "examples": [{"site": "eu"}],
             "propertyNames": {"pattern": NAME_PATTERN, "x-message": "letters, digits, _ and -"},
         },
         "limits": LIMITS,
@@ -314,6 +321,7 @@ def project() -> Json:
     environments = {
         "type": "object",
         "description": "Chosen with --env NAME; the same keys, merged over those of the top level.",
+        "examples": [{"staging": {"vars": {"site": "eu-staging"}}}],
         "propertyNames": {
             "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$",
             "x-message": "letters, digits, . _ and -",
@@ -324,6 +332,7 @@ def project() -> Json:
                 "connections": {
                     "type": "object",
                     "description": "Keys of connections that are others in this environment.",
+                    "examples": [{"zendesk": {"base_url": "https://staging.example.com"}}],
                     "additionalProperties": closed(override),
                 },
             }

@@ -1,9 +1,12 @@
 """The policy of a project: what reviewers permit, whatever connections and workflows say (SPEC 8)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+
+_PLACE = re.compile(r"(?:\[(?P<bracketed>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d+|\*))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +28,12 @@ class Policy:
         """Tell whether a request may reach a host. `host` may carry a port; a pattern without one permits every port."""
         if self.hosts is None:
             return True
-        full = host.lower().rstrip(".")
-        name = (
-            full[: full.rindex(":")] if full.rpartition(":")[2].isdigit() and not full.endswith("]") else full
-        )
-        return any(
-            fnmatchcase(full if _has_port(pattern) else name, pattern.lower()) for pattern in self.hosts
-        )
+        name, port = _split(host)
+        for pattern in self.hosts:
+            wanted, wanted_port = _split(pattern)
+            if fnmatchcase(name, wanted) and wanted_port in (None, "*", port):
+                return True
+        return False
 
     def permits_secret(self, connection: str, path: str) -> bool:
         """Tell whether a connection may name a Vault path. A connection that no pattern names may name none."""
@@ -58,6 +60,9 @@ def bind(value: Mapping[str, Any]) -> Policy:
     )
 
 
-def _has_port(pattern: str) -> bool:
-    last = pattern.rpartition(":")[2]
-    return ":" in pattern and (last.isdigit() or last == "*")
+def _split(place: str) -> tuple[str, str | None]:
+    """Part a host, or a pattern of hosts, from its port: lower case, without the brackets of an IPv6 address."""
+    match = _PLACE.fullmatch(place.strip().lower())
+    if match is None:
+        return place.lower(), None
+    return (match["bracketed"] or match["host"]).rstrip("."), match["port"]

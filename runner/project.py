@@ -1,16 +1,17 @@
 """A project: found from the working directory, read, checked against the schemas, bound."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runner import bind_connection, bind_workflow, policy, schema
+from runner import bind_connection, bind_workflow, policy, project_files, schema
 from runner.bind import Binder, report_typed_in
 from runner.diagnostics import Diagnostic, Severity, error, names_hint
-from runner.document import Document, Pointer, read
+from runner.document import LARGEST_FILE, Document, Pointer, read, read_bytes
 from runner.errors import UsageError
+from runner.garbage import uncollected
 from runner.model import Connection, Workflow
 from runner.policy import Policy
 from runner.source import Span, whole_file
@@ -79,13 +80,25 @@ def find(directory: Path | None, cwd: Path) -> Path:
 _MAKE_ONE = "go to a project, name one with -C DIR, or make the directories connections.d/ and workflows.d/"
 
 
-def load(root: Path, *, environment: str | None = None) -> Project:
-    """Read a project. Raises UsageError for an unknown environment; everything else is a diagnostic."""
+def load(
+    root: Path,
+    *,
+    environment: str | None = None,
+    files: Mapping[str, bytes] | None = None,
+    only: Sequence[str] = (),
+) -> Project:
+    """Read a project. Raises UsageError for an unknown environment; everything else is a diagnostic.
+
+    With `files`, contents by path below `root`, they are the project and nothing is read from the directory. With
+    `only`, paths below `root`, workflows that say nothing of what is wrong in these are not read: such a project is good
+    for `check(project, only)` and nothing else.
+    """
     project = Project(root=root, environment=environment)
-    loader = _Loader(project)
-    loader.settings()
-    loader.connections()
-    loader.workflows()
+    loader = _Loader(project, files)
+    with uncollected():
+        loader.settings()
+        loader.connections()
+        loader.workflows(only)
     return project
 
 
@@ -96,20 +109,23 @@ def _is_project(path: Path) -> bool:
 class _Loader:
     """Reads the files of one project."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, files: Mapping[str, bytes] | None) -> None:
         self.project = project
+        self.files = files
         self.overrides: Mapping[str, Any] = {}
 
-    def _read(self, path: Path) -> Document | None:
-        shown = path.relative_to(self.project.root).as_posix()
-        document, found = read(path, shown)
+    def _read(self, shown: str) -> Document | None:
+        path = self.project.root / shown
+        given = self.files.get(shown) if self.files is not None else None
+        document, found = read(path, shown) if given is None else read_bytes(given, shown)
         self.project.diagnostics += found
         if document is not None:
             self.project.documents[shown] = document
             self.project.texts[shown] = document.text
-        elif path.is_file():
+        elif given is not None or path.is_file():
             try:
-                self.project.texts[shown] = path.read_bytes()[: 1024 * 1024].decode("utf-8", "replace")
+                raw = path.read_bytes() if given is None else given
+                self.project.texts[shown] = raw[:LARGEST_FILE].decode("utf-8", "replace")
             except OSError:
                 self.project.texts[shown] = ""
         return document
@@ -128,10 +144,9 @@ class _Loader:
     def settings(self) -> None:
         """Read runner.yaml and choose the environment."""
         project = self.project
-        path = project.root / SETTINGS
         value: dict[str, Any] = {}
-        if path.exists():
-            document = self._read(path)
+        if (project.root / SETTINGS).exists() if self.files is None else SETTINGS in self.files:
+            document = self._read(SETTINGS)
             if document is not None and document.value is not None and self._mapping(document, "project"):
                 found = schema.check("project", document.value, document.locate)
                 project.diagnostics += [diagnostic for _, diagnostic in found]
@@ -157,17 +172,13 @@ class _Loader:
         project.known_vars = frozenset(known)
         self.overrides = chosen.get("connections", {})
 
-    def _files(self, kind: str) -> dict[str, Path]:
+    def _files(self, kind: str) -> dict[str, str]:
         """List the files of a folder by name: the path below the folder without suffix."""
-        folder = self.project.root / FOLDERS[kind]
-        found: dict[str, Path] = {}
-        if not folder.is_dir():
-            return found
-        for path in sorted(folder.rglob("*")):
-            if path.suffix not in (".yaml", ".yml") or path.name.startswith(".") or path.is_dir():
+        found: dict[str, str] = {}
+        for shown in self._listed(FOLDERS[kind]):
+            path = PurePosixPath(shown)
+            if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
                 continue
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            shown = path.relative_to(self.project.root).as_posix()
             if path.suffix == ".yml":
                 self.project.diagnostics.append(
                     error(
@@ -178,8 +189,23 @@ class _Loader:
                     )
                 )
                 continue
-            found[name] = path
+            found[path.relative_to(FOLDERS[kind]).with_suffix("").as_posix()] = shown
         return found
+
+    def _listed(self, folder: str) -> list[str]:
+        if self.files is not None:
+            return sorted(path for path in self.files if path.startswith(f"{folder}/"))
+        return project_files.listed(self.project.root, folder)
+
+    def _content(self, shown: str) -> bytes:
+        """Give the bytes of a file; nothing where it cannot be read: `_read` tells why."""
+        if self.files is not None:
+            return self.files[shown]
+        path = self.project.root / shown
+        try:
+            return path.read_bytes() if path.is_file() else b""
+        except OSError:
+            return b""
 
     def connections(self) -> None:
         """Read connections.d/, with `extends` and the environment's overrides applied."""
@@ -276,12 +302,15 @@ class _Loader:
                 return None
             chain.append(parent)
 
-    def workflows(self) -> None:
-        """Read workflows.d/."""
+    def workflows(self, only: Sequence[str] = ()) -> None:
+        """Read workflows.d/, or what of it a check of `only` needs."""
         project = self.project
         files = self._files("workflow")
         project.workflow_names = frozenset(files)
+        chosen = project_files.needed(only, files.values(), self._content) if only else None
         for name, path in files.items():
+            if chosen is not None and path not in chosen:
+                continue
             document = self._read(path)
             if document is None or not self._mapping(document, "workflow"):
                 continue

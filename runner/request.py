@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlsplit
 
+from runner import registry
+from runner.auth import Shown
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection
 from runner.plan import View, label_of
@@ -53,7 +55,9 @@ def describe(action: Action, view: View) -> JsonObject:
     if connection:
         query |= {name: _show_part(item, view) for name, item in connection.query.items()}
         headers |= {name: _show_part(item, view) for name, item in connection.headers.items()}
-        headers |= _credentials_shown(connection, view)
+        credentials = _credentials_shown(connection, view)
+        headers |= credentials.headers
+        query |= credentials.query
     query |= {name: view.show(item) for name, item in config.query.items()}
     headers = _merged(headers, {name: view.show(item) for name, item in config.headers.items()})
     described: JsonObject = {
@@ -144,17 +148,14 @@ def _show_part(item: Tree | SecretRef, view: View) -> Any:
     return view.show_for(item)
 
 
-def _credentials_shown(connection: Connection, view: View) -> dict[str, str]:
-    """Say in a plan which credentials go along, where they are a header that everybody knows."""
-    labels = ", ".join(label_of(view.project, ref, view.plan) for ref in connection.auth_secrets.values())
-    if not labels:
-        return {}
-    names = {"bearer": "Authorization", "basic": "Authorization"}
-    if connection.type in names:
-        return {names[connection.type]: placeholder(labels)}
-    return {
-        key.name: placeholder(labels) for key in getattr(connection.auth, "keys", ()) if key.place == "header"
+def _credentials_shown(connection: Connection, view: View) -> Shown:
+    """Say in a plan which credentials go along, and where."""
+    labels = {
+        field: placeholder(label_of(view.project, ref, view.plan))
+        for field, ref in connection.auth_secrets.items()
     }
+    shown: Shown = registry.load("auth", connection.type).shown(connection.auth, labels)
+    return shown
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""JSON Schema: the one user of jsonschema. Turns its verdicts into diagnostics at the exact key."""
+"""JSON Schema: the one user of jsonschema. Turns its verdicts into diagnostics at the exact key.
+
+jsonschema-rs, where it is installed, is asked first: it says a hundred times sooner that a value is valid, and then
+jsonschema is not even imported. Whatever it does not plainly accept is judged, and explained, by jsonschema.
+"""
 
 import re
 from collections.abc import Callable, Iterable
@@ -9,6 +13,7 @@ from runner.diagnostics import Diagnostic, error, names_hint
 from runner.document import Pointer
 from runner.filters import type_name
 from runner.language import schema_text
+from runner.schema_parts import unusable
 from runner.source import Span
 
 LATER = frozenset(
@@ -32,41 +37,103 @@ _ARTICLES = {
 
 
 @cache
-def _validator(name: str) -> Any:
+def _schema(name: str) -> Any:
     import json
 
-    from jsonschema import Draft202012Validator
+    return _forbidding(json.loads(schema_text(name)))
 
-    return Draft202012Validator(json.loads(schema_text(name)))
+
+def _forbidding(schema: Any) -> Any:
+    """Write a property that is `false` as `not: {}`: jsonschema forgets which property the former was."""
+    if isinstance(schema, list):
+        return [_forbidding(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _forbidding(item) for key, item in schema.items()}
+    if isinstance(made.get("properties"), dict):
+        unfit = {"not": {}, "x-unfit": True}
+        made["properties"] = {
+            key: unfit if item is False else item for key, item in made["properties"].items()
+        }
+    return made
+
+
+def _judge(schema: Any) -> Any:
+    """Give what tells fast that a value is valid, or None where nothing can: not installed, or not its kind of schema."""
+    try:
+        import jsonschema_rs
+    except ImportError:
+        return None
+    try:
+        return jsonschema_rs.Draft202012Validator(schema, offline=True)
+    except Exception:  # a reference that leads nowhere, a regular expression of Python's own
+        return None
+
+
+@cache
+def _shipped_judge(name: str) -> Any:
+    return _judge(_schema(name))
+
+
+@cache
+def _meta_judge() -> Any:
+    try:
+        from jsonschema_rs import meta
+    except ImportError:
+        return None
+    return meta
+
+
+def _accepts(judge: Any, value: Any) -> bool:
+    """Tell whether a value is valid for certain; False leaves it to jsonschema."""
+    try:
+        return judge is not None and bool(judge.is_valid(value))
+    except Exception:  # half a surrogate pair, a number without end: jsonschema takes more than it does
+        return False
+
+
+def _validator(schema: Any) -> Any:
+    """Make the validator that explains. It fetches nothing: what a `$ref` leads to is in the schema, or nowhere."""
+    from jsonschema import Draft202012Validator, validators
+
+    return Draft202012Validator(schema, registry=validators.SPECIFICATIONS)  # type: ignore[attr-defined]
 
 
 def check(name: str, value: Any, locate: Locate) -> list[tuple[Pointer, Diagnostic]]:
     """Check the value of a file against the schema `name`; gives each diagnostic with the pointer it belongs to."""
+    if _accepts(_shipped_judge(name), value):
+        return []
     found: dict[tuple[Any, ...], tuple[Pointer, Diagnostic]] = {}
-    for problem in _validator(name).iter_errors(value):
-        for pointer, diagnostic in _explain(problem, locate):
+    for problem in _validator(_schema(name)).iter_errors(value):
+        for pointer, diagnostic in _explain(problem, locate, _schema(name)):
             found.setdefault((pointer, diagnostic.rule, diagnostic.message), (pointer, diagnostic))
     return list(found.values())
 
 
 def problems_of(schema: Any, value: Any) -> list[tuple[Pointer, str]]:
     """Check data against a schema that a user wrote; gives pointer and sentence, never a value."""
-    from jsonschema import Draft202012Validator
+    if _accepts(_judge(schema), value):
+        return []
+    try:
+        problems = list(_validator(schema).iter_errors(value))
+    except Exception:  # RecursionError, a reference to what is no schema: whatever libraries raise for them
+        return [((), _UNDECIDED)]
+    return [(tuple(problem.absolute_path), _sentence(problem)) for problem in problems]
 
-    found = []
-    for problem in Draft202012Validator(schema).iter_errors(value):
-        pointer = tuple(problem.absolute_path)
-        found.append((pointer, _sentence(problem)))
-    return found
+
+_UNDECIDED = "as its schema says, but that leads in circles or to what is no schema"
 
 
 def schema_problem(schema: Any) -> tuple[Pointer, str] | None:
     """Tell what is wrong with a schema that a user wrote, or None."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
+    if not _accepts(_meta_judge(), schema):
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import best_match
 
-    problem = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
-    return (tuple(problem.absolute_path), _sentence(problem)) if problem else None
+        problem = best_match(_validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+        if problem:
+            return tuple(problem.absolute_path), _sentence(problem)
+    return unusable(schema)
 
 
 def written(pointer: Iterable[str | int]) -> str:
@@ -77,7 +144,7 @@ def written(pointer: Iterable[str | int]) -> str:
     return text
 
 
-def _explain(problem: Any, locate: Locate) -> Iterable[tuple[Pointer, Diagnostic]]:
+def _explain(problem: Any, locate: Locate, whole: Any) -> Iterable[tuple[Pointer, Diagnostic]]:
     """Turn one verdict into diagnostics, by the keyword that gave it."""
     pointer: Pointer = tuple(problem.absolute_path)
     schema = problem.schema
@@ -92,8 +159,8 @@ def _explain(problem: Any, locate: Locate) -> Iterable[tuple[Pointer, Diagnostic
     elif keyword == "additionalProperties" and problem.validator_value is False:
         yield from _unknown_keys(problem, pointer, locate)
     elif keyword == "required":
-        yield pointer, _missing_key(problem, pointer, locate)
-    elif keyword is None:  # the schema `false`: a key that does not fit here
+        yield pointer, _missing_key(problem, pointer, locate, whole)
+    elif isinstance(schema, dict) and schema.get("x-unfit"):  # a key that does not fit here
         message = f"'{pointer[-1] if pointer else '?'}' does not apply here"
         remedy = "remove it, or check the type or kind beside it"
         yield pointer, error("unknown-key", message, locate(pointer, True), help=remedy)
@@ -102,7 +169,8 @@ def _explain(problem: Any, locate: Locate) -> Iterable[tuple[Pointer, Diagnostic
         message = f"'{problem.instance}' is no valid name here"
         yield name, error("invalid-value", message, locate(name, True), help=f"write {_sentence(problem)}")
     elif keyword == "oneOf":
-        yield pointer, _kinds(problem, locate(pointer, False))
+        if isinstance(problem.instance, dict):
+            yield pointer, _kinds(problem, locate(pointer, False))
     else:
         yield pointer, _wrong_value(problem, pointer, locate(pointer, False))
 
@@ -121,10 +189,11 @@ def _unknown_keys(problem: Any, pointer: Pointer, locate: Locate) -> Iterable[tu
         yield where, error("unknown-key", message, locate(where, True), help=remedy)
 
 
-def _missing_key(problem: Any, pointer: Pointer, locate: Locate) -> Diagnostic:
+def _missing_key(problem: Any, pointer: Pointer, locate: Locate, whole: Any) -> Diagnostic:
     name = re.match(r"'([^']*)'", problem.message)
     key = name[1] if name else "?"
-    described = problem.schema.get("properties", {}).get(key, {})
+    here = problem.schema if pointer else whole
+    described = here.get("properties", {}).get(key, {})
     about = described.get("description") if isinstance(described, dict) else None
     inside = f" in '{written(pointer)}'" if pointer else ""
     return error("missing-key", f"the key '{key}' is missing{inside}", locate(pointer, False), help=about)
@@ -160,7 +229,7 @@ def _wanted(problem: Any) -> str:
     if problem.validator == "type":
         kinds = value if isinstance(value, list) else [value]
         wanted = " or ".join(_ARTICLES[kind] for kind in kinds)
-        own = f"{schema['x-message']}" if "x-message" in schema else wanted
+        own = str(schema["x-message"]) if "x-message" in schema and "oneOf" not in schema else wanted
         return f"{own}, not {type_name(problem.instance)}"
     if "x-message" in schema:
         return str(schema["x-message"])
@@ -186,14 +255,16 @@ def _sentence(problem: Any) -> str:
         "maximum": f"at most {value}",
         "exclusiveMinimum": f"more than {value}",
         "exclusiveMaximum": f"less than {value}",
-        "minLength": "not empty" if value == 1 else f"at least {value} characters long",
+        "minLength": "text that is not empty" if value == 1 else f"at least {value} characters long",
         "maxLength": f"at most {value} characters long",
-        "minItems": "not empty" if value == 1 else f"a list of at least {value} items",
+        "minItems": "a list that is not empty" if value == 1 else f"a list of at least {value} items",
         "maxItems": f"a list of at most {value} items",
         "pattern": f"text that matches {value}",
-        "enum": f"one of {value}",
+        "enum": "one of " + ", ".join(map(str, value)) if isinstance(value, list) else "",
         "const": f"{value!r}",
-        "minProperties": "not empty" if value == 1 else f"a mapping of at least {value} keys",
+        "minProperties": "a mapping that is not empty"
+        if value == 1
+        else f"a mapping of at least {value} keys",
         "maxProperties": f"a mapping of at most {value} keys",
         "uniqueItems": "a list without repetitions",
         "required": f"a mapping with the key '{name[1] if name else '?'}'",

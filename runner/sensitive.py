@@ -2,6 +2,7 @@
 
 import base64
 import html
+import html.entities
 import json
 import re
 import shlex
@@ -84,19 +85,22 @@ class Redactor:
     """
 
     def __init__(self) -> None:
+        self._added: set[str] = set()
         self._replacements: dict[str, str] = {}
         self._ordered: tuple[str, ...] = ()
+        self._patterns: dict[str, tuple[str, re.Pattern[str]]] = {}
         self._short: list[str] = []
         self._watchers: list[Callable[[str], None]] = []
 
     def add(self, value: str, label: str) -> None:
         """Search for `value` from now on. A value that spans lines is also searched for line by line."""
-        if not value or value in self._replacements:
+        if not value or value in self._added:
             return
         if len(value) < SHORTEST_SEARCHED:
             if label not in self._short:
                 self._short.append(label)
             return
+        self._added.add(value)
         for watcher in self._watchers:
             watcher(value)
         lines = [line.strip() for line in value.splitlines()]
@@ -105,6 +109,10 @@ class Redactor:
             if len(part) >= SHORTEST_SEARCHED:
                 for form in written_forms(part):
                     self._replacements.setdefault(form, MASK)
+                if not part.isalnum() or not part.isascii():
+                    core = max(re.findall(r"[A-Za-z0-9]*", part), key=len)
+                    self._patterns[part] = (core, re.compile(escaped_pattern(part)))
+        self._patterns = dict(sorted(self._patterns.items(), key=lambda item: len(item[0]), reverse=True))
         self._ordered = tuple(sorted(self._replacements, key=len, reverse=True))
 
     def watch(self, watcher: Callable[[str], None]) -> None:
@@ -121,6 +129,9 @@ class Redactor:
         for form in self._ordered:
             if form in text:
                 text = text.replace(form, MASK)
+        for core, pattern in self._patterns.values():
+            if core in text:
+                text = pattern.sub(MASK, text)
         return text
 
     def data(self, value: Any) -> Any:
@@ -145,7 +156,9 @@ class Redactor:
         if not self._ordered:
             return False
         if isinstance(value, str):
-            return any(form in value for form in self._ordered)
+            return any(form in value for form in self._ordered) or any(
+                core in value and pattern.search(value) for core, pattern in self._patterns.values()
+            )
         if isinstance(value, bool) or value is None:
             return False
         if isinstance(value, int | float):
@@ -185,6 +198,47 @@ def written_forms(value: str) -> set[str]:
     forms |= {raw.hex(), raw.hex().upper()}
     forms |= set(base64_cores(raw))
     return {form for form in forms if len(form) >= SHORTEST_SEARCHED}
+
+
+def escaped_pattern(value: str) -> str:
+    """Give a regular expression for a value whose characters are escaped, each in any common way, or not at all.
+
+    Escapers differ in which characters they take (Go writes `&` in JSON as `\\u0026`, .NET `+` as `\\u002B`), so no list
+    of forms is complete. Letters and digits stand as they are: nobody escapes those alone. The quantifiers are
+    possessive, so that no text makes the search slow.
+    """
+    runs = re.findall(r"\\+|.", value, re.DOTALL)
+    return "".join(_escaped_character(run) for run in runs)
+
+
+_NAMED = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
+_BACKSLASHES = r"\\{0,16}+"
+
+
+def _escaped_character(run: str) -> str:
+    """Give the pattern of one character, or of a run of backslashes, which escaping multiplies."""
+    char, count = run[0], len(run)
+    if char.isascii() and char.isalnum():
+        return char
+    code = ord(char)
+    units = char.encode("utf-16-be", "surrogatepass")
+    unicode = "".join(f"{_BACKSLASHES}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    spelled = ["".join(f"%(?:25)*{byte:02x}" for byte in char.encode("utf-8", "surrogatepass")), unicode]
+    entities = [f"#0*{code}", f"#x0*{code:x}"]
+    if code in html.entities.codepoint2name:
+        entities.append(html.entities.codepoint2name[code])
+    spelled.append(f"&(?:amp;)*(?:{'|'.join([*entities, 'apos'] if char == chr(39) else entities)});")
+    if code < 256:
+        spelled += [f"%(?:25)*{code:02x}", f"{_BACKSLASHES}x{code:02x}"]
+    literal = re.escape(char)
+    if char == "\\":
+        return f"(?:(?i:{'|'.join(spelled)}){{{count}}}|{literal}{{{count},{16 * count}}}+)"
+    if char in _NAMED:
+        spelled.append(f"{_BACKSLASHES}{_NAMED[char]}")
+    doubled = {"'": "'(?:\\\\{1,4}+'|\"'\")'|'{1,2}", '"': '"{1,2}', " ": r"[ +]", "\n": r"\r?\n"}.get(
+        char, literal
+    )
+    return f"(?:(?i:{'|'.join(spelled)})|{_BACKSLASHES}(?:{doubled}))"
 
 
 def lower_escapes(text: str) -> str:

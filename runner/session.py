@@ -1,5 +1,6 @@
 """What one process holds for one run: secrets, credentials, the HTTP client, the redactor. Nothing of it travels."""
 
+import json
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -59,6 +60,8 @@ class Session:
 
     async def open(self) -> None:
         """Read the secrets of every connection that the workflow reaches, and its own; raises SecretsError with all problems."""
+        if any(action.kind == "request" for action in self.workflow.every_action):
+            _ = self.client  # what it imports takes longer than a request: no attempt's time should hold it
         places: dict[ResolvedRef, list[Span]] = {}
         problems: list[SecretProblem] = []
         for owner, refs in self._every_refs():
@@ -85,7 +88,8 @@ class Session:
             except SecretsError as error:
                 if not error.problems:
                     raise
-                problems += [_placed(problem, places) for problem in error.problems]
+                own = {ref: found for ref, found in places.items() if ref.scheme == scheme}
+                problems += [_placed(problem, own) for problem in error.problems]
         if problems:
             count = len(problems)
             raise SecretsError(
@@ -98,10 +102,12 @@ class Session:
 
     async def close(self) -> None:
         """Close connections and end what the secret sources began."""
-        if self._client is not None:
-            await self._client.close()
-        for source in self._sources.values():
-            await source.close()
+        try:
+            if self._client is not None:
+                await self._client.close()
+        finally:
+            for source in self._sources.values():
+                await source.close()
 
     @property
     def client(self) -> Client:
@@ -150,13 +156,11 @@ class Session:
 
     async def refresh(self, connection: Connection) -> bool:
         """After a 401: get other credentials, by the auth type or because the secret in Vault has changed."""
-        if connection.type == "none":
-            return False
         if await self.authenticator(connection).refresh():
             return True
         changed = False
         done, _ = resolved_refs(self.project, connection.secrets, self.plan)
-        for ref in sorted(set(done.values())):
+        for ref in sorted(set(done.values()), key=lambda ref: ref.label):
             try:
                 fresh = await self._source(ref.scheme).reread(ref)
             except SecretsError as error:
@@ -242,8 +246,11 @@ def _against_policy(owner: str, ref: ResolvedRef, span: Span) -> SecretProblem:
 
 
 def _placed(problem: SecretProblem, places: Mapping[ResolvedRef, list[Span]]) -> SecretProblem:
-    """Add the places of the references that a problem names."""
-    spans = [span for ref, found in places.items() if ref.label in problem.reference for span in found]
+    """Add the places of the references that a problem names: several, by comma, where it concerns the whole server."""
+    names, _, more = problem.reference.partition(" and ")
+    listed = set(names.split(", ")) | {problem.reference}
+    everything = more.endswith(" more") and more.removesuffix(" more").isdecimal()
+    spans = [span for ref, found in places.items() if everything or ref.label in listed for span in found]
     return SecretProblem(
         reference=problem.reference,
         message=problem.message,
@@ -256,6 +263,15 @@ def _check_fields(connection: Connection, fields: Mapping[str, Secret | str]) ->
     """Refuse credentials that no header can carry, naming the field and never the value."""
     for name, value in fields.items():
         text = value.reveal() if isinstance(value, Secret) else value
+        if connection.type == "basic" and name == "username" and ":" in text:
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.SECRET_UNAVAILABLE,
+                    message=f"the user name of the connection '{connection.name}' holds a colon, which type basic cannot send",
+                    help="what follows the colon would be read as the password: put that into auth.password",
+                    span=connection.locate(("auth",)),
+                )
+            )
         if connection.type != "basic" and any(char in text for char in "\r\n\0"):
             raise FailureError(
                 Failure(
@@ -270,6 +286,8 @@ def _check_fields(connection: Connection, fields: Mapping[str, Secret | str]) ->
 def _texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [json.dumps(value)]
     if isinstance(value, dict):
         return [text for item in value.values() for text in _texts(item)]
     if isinstance(value, list):

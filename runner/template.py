@@ -58,6 +58,7 @@ class Template:
     field: str
     owner: tuple[str, int] | None = None
     _parts: tuple[str | Reference, ...] | bool | None = False
+    _references: tuple[Reference, ...] | None = None
     _parsed: "Parsed | TemplateFault | None" = None
     _compiled: Any = None
 
@@ -79,10 +80,13 @@ class Template:
     @property
     def references(self) -> tuple[Reference, ...]:
         """Every root and path that the template uses; none where it cannot be read."""
-        parts = self._simple_parts()
-        if parts is not None:
-            return tuple(part for part in parts if not isinstance(part, str))
-        return getattr(self._parse(), "references", ())
+        if self._references is None:
+            parts = self._simple_parts()
+            if parts is not None:
+                self._references = tuple(part for part in parts if not isinstance(part, str))
+            else:
+                self._references = tuple(getattr(self._parse(), "references", ()))
+        return self._references
 
     @property
     def faults(self) -> "list[TemplateFault]":
@@ -157,7 +161,7 @@ class Template:
         self, parts: tuple[str | Reference, ...], context: Mapping[str, Any]
     ) -> tuple[bool, Any]:
         if len(parts) == 1 and isinstance(parts[0], str):
-            return True, parts[0]
+            return True, self._checked(parts[0])
         exact = self.mode is Mode.VALUE and (
             len(parts) == 1 or (len(parts) == 2 and parts[1] == "\n" and not isinstance(parts[0], str))
         )
@@ -260,9 +264,9 @@ class Template:
                     "an empty value would name another resource; check it with `if`",
                 )
         path = path.replace(_EMPTY, "")
-        if any(segment in (".", "..") for segment in re.split(r"[/\\]|%2[Ff]|%5[Cc]", path)):
+        if any(_DOTS.match(segment) for segment in re.split(r"[/\\]|%2[Ff]|%5[Cc]", path)):
             raise self._failure(
-                "a value would make the path leave its place: it holds a '..' segment",
+                "the path would leave its place: it holds a '.' or '..' segment",
                 0,
                 None,
                 "a path may not hold '.' or '..' segments, also not percent-encoded",
@@ -318,6 +322,8 @@ def templates(tree: Tree) -> "list[Template]":
 
 
 _EMPTY = "\x00"
+_DOTS = re.compile(r"(?:\.|%2[Ee]){1,2}(?:;|%3[Bb]|\Z)")
+"""A segment that servers take for `.` or `..`: also percent-encoded, also with parameters after it."""
 
 
 def _path_text(value: Any) -> str:

@@ -19,6 +19,13 @@ LARGEST_PIECE = 10 * 1024 * 1024
 """Characters or items that one operation may build."""
 
 
+MOST_VALUES = 4_000_000
+"""Values in the lists and mappings of one result."""
+
+MOST_BUILT = 256 * 1024 * 1024
+"""Characters that the filters and methods of one rendering may build, all together."""
+
+
 class TemplateFault(Exception):  # noqa: N818 - a fault of the template, found when checking or when rendering
     """What is wrong with a template: rule or nothing, message without values, place in its text, remedy."""
 
@@ -42,10 +49,12 @@ class TemplateFault(Exception):  # noqa: N818 - a fault of the template, found w
 class Budget:
     """Steps and time of one rendering."""
 
-    __slots__ = ("deadline", "steps")
+    __slots__ = ("built", "deadline", "steps", "values")
 
     def __init__(self) -> None:
+        self.built = 0
         self.steps = 0
+        self.values = 0
         self.deadline = time.monotonic() + LONGEST_SECONDS
 
     def spend(self) -> None:
@@ -55,7 +64,29 @@ class Budget:
             raise TemplateFault(
                 f"the template takes more than {MOST_STEPS:,} steps", help="compute less in a template"
             )
-        if self.steps % 64 == 0 and time.monotonic() > self.deadline:
+        if self.steps % 64 == 0:
+            self._look_at_the_clock()
+
+    def take(self) -> None:
+        """Count one value of a result: lists may hold one list many times, so that few become very many."""
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise TemplateFault(
+                f"the template gives more than {MOST_VALUES:,} values", help="build less in a template"
+            )
+        if self.values % 1024 == 0:
+            self._look_at_the_clock()
+
+    def build(self, made: Any) -> None:
+        """Count what a filter or method made."""
+        self.built += _length(made) if isinstance(made, str) else 0
+        if self.built > MOST_BUILT or _length(made) > LARGEST_PIECE:
+            raise TemplateFault(
+                "an operation in the template builds too much", help="build less in a template"
+            )
+
+    def _look_at_the_clock(self) -> None:
+        if time.monotonic() > self.deadline:
             raise TemplateFault(
                 f"the template takes longer than {LONGEST_SECONDS:.0f} s", help="compute less in a template"
             )
@@ -78,6 +109,7 @@ def check_operation(operator: str, left: Any, right: Any) -> None:
     elif operator == "%" and isinstance(left, str):
         size = max((int(width) for width in re.findall(r"\d{1,12}", left)), default=0)
         size = LARGEST_PIECE + 1 if "*" in left else size
+        size += left.count("%") * _longest(right)
     if size > LARGEST_PIECE:
         raise TemplateFault("an operation in the template builds too much", help="build less in a template")
 
@@ -92,12 +124,28 @@ def steps(iterable: Any) -> Iterator[Any]:
         yield item
 
 
+def check_join(separator: str, items: Iterable[Any]) -> list[Any]:
+    """Refuse a join that would build something huge; gives the items, which may have been an iterator."""
+    listed = []
+    size = 0
+    for item in items:
+        listed.append(item)
+        size += len(separator) + _length(item)
+        if size > LARGEST_PIECE:
+            raise TemplateFault(
+                "an operation in the template builds too much", help="build less in a template"
+            )
+    return listed
+
+
 def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a filter so that its arguments are bounded."""
 
     def checked(*args: Any, **kwargs: Any) -> Any:
         check_sizes(next((item for item in args if isinstance(item, str)), None), args, kwargs)
-        return function(*args, **kwargs)
+        made = function(*args, **kwargs)
+        budget.get().build(made)
+        return made
 
     for name in ("jinja_pass_arg",):  # how Jinja marks filters that take the environment
         if builtins.hasattr(function, name):
@@ -128,6 +176,14 @@ def check_sizes(subject: Any, args: Iterable[Any], kwargs: dict[str, Any]) -> No
 
 def _length(value: Any) -> int:
     return len(value) if isinstance(value, str | list | tuple) else 0
+
+
+def _longest(values: Any) -> int:
+    """Give the length of the longest of the values that a text is filled with."""
+    items = (
+        values.values() if isinstance(values, dict) else values if isinstance(values, tuple) else (values,)
+    )
+    return max((len(item) for item in items if isinstance(item, str)), default=0)
 
 
 def _number(value: Any) -> int:

@@ -8,8 +8,7 @@ and each syntax error, says exactly where it stands.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError, TemplateError
@@ -17,12 +16,23 @@ from jinja2.exceptions import UndefinedError as UndefinedError  # noqa: PLC0414 
 from jinja2.lexer import TokenStream
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from runner import filters
+from runner import filters, template_parser
 from runner.reference import Reference
-from runner.template_bounds import LARGEST_PIECE, Budget, bounded, budget, check_operation, check_sizes, steps
+from runner.template_bounds import (
+    Budget,
+    bounded,
+    budget,
+    check_join,
+    check_operation,
+    check_sizes,
+    steps,
+)
 from runner.template_bounds import TemplateFault as TemplateFault  # noqa: PLC0414 - likewise
-from runner.template_trees import CONCAT, STEPS, Bounding
+from runner.template_trees import CONCAT, DEEPEST_TREE, STEPS, Bounding, is_deep
 from runner.template_trees import hide_outputs as hide_outputs  # noqa: PLC0414 - likewise
+from runner.template_values import Raw as Raw  # noqa: PLC0414 - likewise
+from runner.template_values import concat, default, join, joined, of_defined, to_data, to_json
+from runner.template_values import text_of as text_of  # noqa: PLC0414 - likewise
 
 
 @dataclass(slots=True)
@@ -52,14 +62,17 @@ class Missing(StrictUndefined):
 class Environment(ImmutableSandboxedEnvironment):
     """Jinja's sandbox with data keys before methods, bounds on what an operation builds, and offsets for lines."""
 
+    concat = staticmethod(joined)  # what macros, `set` blocks and `filter` blocks build
     intercepted_binops = frozenset({"*", "**", "+", "%"})
 
     def __init__(self, finalize: Callable[[Any], Any]) -> None:
         super().__init__(undefined=Missing, finalize=finalize, keep_trailing_newline=True)
-        self.filters.update(filters.FILTERS)
-        self.filters["default"] = self.filters["d"] = _default
+        self.filters.update({name: of_defined(function) for name, function in filters.FILTERS.items()})
+        self.filters["default"] = self.filters["d"] = default
         self.filters["raw"] = Raw
         self.filters["string"] = text_of
+        self.filters["join"] = join
+        self.filters["to_json"] = self.filters["tojson"] = to_json
         for name in ("center", "indent", "slice", "batch", "wordwrap", "replace", "format", "truncate"):
             self.filters[name] = bounded(self.filters[name])
         self.filters[STEPS] = steps
@@ -77,7 +90,7 @@ class Environment(ImmutableSandboxedEnvironment):
             self.filters.pop(name, None)
         del self.globals["lipsum"]
         self.globals["null"] = None
-        self.globals[CONCAT] = _concat
+        self.globals[CONCAT] = concat
 
     def _tokenize(
         self, source: str, name: str | None, filename: str | None = None, state: str | None = None
@@ -118,74 +131,22 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063
         """Call a method or macro, within the budget."""
-        budget.get().spend()
-        check_sizes(getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None), args, kwargs)
-        return super().call(__context, __obj, *args, **kwargs)
-
-
-class Raw(str):
-    """Text that a path takes as it is: the explicit choice `| raw`."""
-
-    __slots__ = ()
-
-    def __new__(cls, value: Any) -> Self:
-        """Take any value as text."""
-        return super().__new__(cls, text_of(value))
-
-
-def text_of(value: Any) -> str:
-    """Write a value inside text: `true`, nothing for null, JSON for lists and mappings, ISO 8601 for times."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    if isinstance(value, Undefined):
-        return str(value)  # raises
-    if isinstance(value, datetime):
-        return filters.iso(value)
-    if isinstance(value, dict | list | tuple):
-        return filters.to_json(to_data(value))
-    if isinstance(value, int | float):
-        return repr(value)
-    return filters.to_json(to_data(value))
-
-
-def to_data(value: Any) -> Any:
-    """Give the result of an expression as JSON data; raises where it is none, or holds something undefined."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, str):
-        return str(value) if type(value) is not str else value
-    if isinstance(value, dict):
-        return {text_of(key): to_data(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_data(item) for item in value]
-    if isinstance(value, Undefined):
-        str(value)  # raises
-    if isinstance(value, datetime):
-        return filters.iso(value)
-    if isinstance(value, Iterator | range | set | frozenset) or type(value).__name__ in (
-        "dict_keys",
-        "dict_values",
-        "dict_items",
-    ):
-        return [to_data(item) for item in value]
-    name = getattr(value, "__name__", type(value).__name__)
-    raise TemplateFault(
-        f"the expression gives no data but the method or object '{name}'",
-        help=f"call it: {name}()" if callable(value) else "give text, a number, a list or a mapping",
-    )
+        spent = budget.get()
+        spent.spend()
+        subject = getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
+        check_sizes(subject, args, kwargs)
+        if isinstance(subject, str) and args and getattr(__obj, "__name__", "") == "join":
+            args = (check_join(subject, args[0]), *args[1:])
+        made = super().call(__context, __obj, *args, **kwargs)
+        spent.build(made)
+        return made
 
 
 def parse(environment: Environment, text: str) -> Parsed:
     """Read a template; raises TemplateFault for a syntax error."""
     exact_text = text.rstrip("\n") if text.startswith("{{") else text
     try:
-        tree = environment._parse(exact_text, None, None)  # noqa: SLF001 - parse() would rewrite the error
+        tree = _tree(environment, exact_text)
     except TemplateSyntaxError as problem:
         raise _syntax_fault(problem, exact_text) from None
     body = tree.body
@@ -205,10 +166,23 @@ def parse(environment: Environment, text: str) -> Parsed:
 def parse_text(environment: Environment, text: str) -> Parsed:
     """Read a template that is text, whatever it looks like."""
     try:
-        tree = environment._parse(text, None, None)  # noqa: SLF001
+        tree = _tree(environment, text)
     except TemplateSyntaxError as problem:
         raise _syntax_fault(problem, text) from None
     return _inspect(environment, tree, text, exact=False)
+
+
+def _tree(environment: Environment, text: str) -> nodes.Template:
+    tree = template_parser.read(text)
+    try:
+        if tree is None:
+            tree = environment._parse(text, None, None)  # noqa: SLF001 - parse() would rewrite the error
+        deep = len(text) > DEEPEST_TREE and is_deep(tree)
+    except RecursionError:
+        deep = True
+    if deep or tree is None:
+        raise TemplateFault("the template is nested too deeply", help="compute less in one template")
+    return tree
 
 
 def compile_tree(environment: Environment, tree: nodes.Template, *, exact: bool) -> Template:
@@ -354,17 +328,3 @@ def _reason(problem: Exception) -> str:
     if isinstance(problem, TemplateError):
         return "the template cannot be rendered"
     return f"the expression cannot be evaluated ({type(problem).__name__})"
-
-
-def _default(value: Any, default_value: Any = None, boolean: bool = False) -> Any:
-    """Give `default_value` (null unless given) for something undefined; with `boolean` also for something empty."""
-    if isinstance(value, Undefined) or (boolean and not value):
-        return default_value
-    return value
-
-
-def _concat(*parts: Any) -> str:
-    texts = [text_of(part) for part in parts]
-    if sum(map(len, texts)) > LARGEST_PIECE:
-        raise TemplateFault("an operation in the template builds too much", help="build less in a template")
-    return "".join(texts)

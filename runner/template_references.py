@@ -23,7 +23,7 @@ def find(
     environment: Environment, tree: nodes.Template, text: str, known: frozenset[str]
 ) -> tuple[tuple[Reference, ...], list[TemplateFault]]:
     """List the references of a tree in the order of the text, and the faults that need no data to be known."""
-    walk = _Walk(environment, text, known, _stored(tree))
+    walk = _Walk(environment, text, known, _stored(tree) if "{%" in text else frozenset())
     walk.visit(tree, guarded=False, visible=False)
     references = sorted(walk.references, key=lambda reference: reference.start)
     return tuple(references), walk.faults

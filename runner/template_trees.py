@@ -12,6 +12,19 @@ STEPS = "_steps"
 CONCAT = "_concat"
 """Name of the function that `~` becomes."""
 
+DEEPEST_TREE = 100
+"""Levels of a tree. Whatever walks one calls itself several times a level, and Python bounds that."""
+
+
+def is_deep(tree: nodes.Template) -> bool:
+    """Tell whether a tree has more levels than may be walked."""
+    level: list[nodes.Node] = [tree]
+    for _ in range(DEEPEST_TREE):
+        level = [child for node in level for child in node.iter_child_nodes()]
+        if not level:
+            return False
+    return True
+
 
 def hide_outputs(tree: nodes.Template, hidden: dict[Reference, str]) -> nodes.Template | str:
     """Give the tree with each `{{ }}` that holds a hidden reference replaced by its placeholder.

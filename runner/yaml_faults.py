@@ -1,13 +1,16 @@
 """What the YAML parser says is wrong, in words that tell what to do."""
 
 import re
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import yaml
 
-from runner.diagnostics import Diagnostic, error
+from runner.diagnostics import Diagnostic, Label, error
 from runner.source import Position, Span
 from runner.yaml_scalars import LINE_BREAK
+from runner.yaml_values import LOADER
 
 
 def position_of(mark: Any) -> Position:
@@ -31,6 +34,11 @@ def syntax_error(problem: yaml.YAMLError, text: str, shown: str) -> Diagnostic:
     lines = LINE_BREAK.split(text)
     line = lines[mark.line] if mark.line < len(lines) else ""
     place = Span(shown, position_of(mark), Position(mark.line + 1, mark.column + 2))
+    opened = _open_quote(text, mark)
+    if opened is not None:
+        here = Span(shown, position_of(opened), Position(opened.line + 1, opened.column + 2))
+        found = error("yaml-syntax", "a quote is opened and not closed", here, help=_CLOSE)
+        return replace(found, related=(Label(place, "the next one ends it, and this is left over"),))
     message, remedy = _explain(str(getattr(problem, "problem", None)), str(getattr(problem, "context", None)))
     if line[mark.column : mark.column + 1] == "\t" or (
         "\t" in line[: mark.column + 1] and not line[: mark.column].strip()
@@ -38,9 +46,28 @@ def syntax_error(problem: yaml.YAMLError, text: str, shown: str) -> Diagnostic:
         message, remedy = "a tab cannot indent YAML", "use spaces"
     elif re.search(r":\s*\{\{", line) or (": {%" in line):
         message, remedy = "a template must be quoted in YAML", 'put quotes around it: "{{ ... }}"'
-    return error("yaml-syntax", message, place, help=remedy)
+    found = error("yaml-syntax", message, place, help=remedy)
+    begun = getattr(problem, "context_mark", None)
+    if begun is None or (begun.line, begun.column) == (mark.line, mark.column):
+        return found
+    where = Span(shown, position_of(begun), Position(begun.line + 1, begun.column + 2))
+    return replace(found, related=(Label(where, "it begins here"),))
 
 
+def _open_quote(text: str, mark: Any) -> Any:
+    """Find where the quoted text began that ends where reading stopped, lines below: its own quote is missing."""
+    last: Any = None
+    with suppress(yaml.YAMLError):
+        for event in yaml.parse(text, Loader=LOADER):
+            last = event
+    if not isinstance(last, yaml.ScalarEvent) or last.style not in ("'", '"'):
+        return None
+    start: Any = last.start_mark
+    end: Any = last.end_mark
+    return start if start.line < end.line == mark.line and not text[end.index : mark.index].strip() else None
+
+
+_CLOSE = "close it; in '...' an apostrophe is written twice"
 _QUOTES = "put quotes around the text"
 _INDENT = "check the indentation and the quotes here and in the lines above"
 _EXPLAINED: tuple[tuple[str, str, str], ...] = (
@@ -74,7 +101,7 @@ _EXPLAINED: tuple[tuple[str, str, str], ...] = (
     (
         "unexpected end of stream",
         "a quote is opened and not closed",
-        "close it; in '...' an apostrophe is written twice",
+        _CLOSE,
     ),
     ("unexpected document indicator", "a quote is opened and not closed before '---' or '...'", "close it"),
     ("cannot start any token", "text may not start with this character", _QUOTES),

@@ -17,36 +17,24 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "runner"
 
 LAYERS: dict[str, frozenset[str]] = {
-    "ground": frozenset(
-        {
-            "source",
-            "errors",
-            "duration",
-            "sensitive",
-            "secret_ref",
-            "registry",
-            "diagnostics",
-            "result",
-            "reference",
-        }
-    ),
-    "load": frozenset(
-        {"yaml_scalars", "yaml_faults", "document", "language", "language_files", "schema"}
-        | {
-            "filters",
-            "template",
-            "template_bounds",
-            "template_engine",
-            "template_references",
-            "template_trees",
-        }
-        | {"policy", "model", "bind", "bind_connection", "bind_workflow", "project", "flow", "ignores", "check"}
-    ),
-    "resolve": frozenset({"plan"}),
-    "execute": frozenset(
-        {"tls", "redirects", "decoder", "client", "session", "answer", "attempts", "request", "perform", "engine"}
-    ),
-    "run": frozenset({"run", "connection_test"}),
+    layer: frozenset(names.split())
+    for layer, names in {
+        "ground": """
+            source errors duration sensitive secret_ref registry diagnostics result reference garbage comparison
+            """,
+        "load": """
+            yaml_scalars yaml_faults yaml_values document
+            language language_files schema schema_parts
+            filters template template_bounds template_engine template_parser template_references template_trees
+            template_values
+            expression expression_walk
+            policy model bind bind_connection bind_workflow project_files project
+            """,
+        "check": "flow ignores check compare git vault_policy",
+        "resolve": "plan",
+        "execute": "tls redirects decoder client session answer attempts request perform engine",
+        "run": "run connection_test",
+    }.items()
 }
 """The modules of the spine, from the ground up. A module imports from its own layer and those above it in this list."""
 
@@ -73,9 +61,18 @@ BY_NAME = {
 """Modules of the spine that name one extension; everything else asks the registry."""
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
-    "yaml": ("document", "yaml_faults"),
-    "jinja2": ("template_bounds", "template_engine", "template_references", "template_trees"),
+    "yaml": ("document", "yaml_faults", "yaml_values"),
+    "jinja2": (
+        "expression_walk",
+        "template_bounds",
+        "template_engine",
+        "template_parser",
+        "template_references",
+        "template_trees",
+        "template_values",
+    ),
     "jsonschema": ("schema",),
+    "jsonschema_rs": ("schema",),
     "jmespath": ("filters",),
     "httpx": ("client", "auth"),
     "httpcore": ("client",),
@@ -143,7 +140,8 @@ def modules() -> tuple[Module, ...]:
 
 
 def layer_of(name: str) -> str | None:
-    return next((layer for layer, names in LAYERS.items() if name in names), None)
+    first = name.partition(".")[0]  # a package of the spine stands as one
+    return next((layer for layer, names in LAYERS.items() if first in names), None)
 
 
 def folder_of(name: str) -> str | None:
@@ -337,7 +335,6 @@ HEAVY = (
     "ssl",
     "jmespath",
     "sqlite3",
-    "email",
     "http.client",
 )
 

@@ -58,7 +58,9 @@ def test_the_jitter_of_a_run_is_a_number_between_0_and_1() -> None:
     assert Session.__init__.__kwdefaults__["jitter"] == random.random
 
 
-def test_a_hundred_attempts_do_not_overflow_the_factor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hundred_attempts_do_not_overflow_the_factor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     retry = {"attempts": 100, "backoff": {"first": "1ms", "factor": 10000, "limit": "1ms"}}
     work = bench(
         simple(tmp_path, [request("one", more={"retry": retry})]), monkeypatch, client=mocked(unavailable)
@@ -85,7 +87,9 @@ def test_retry_after(value: Any, expected: float | None) -> None:
     assert retry_after(value, Clock().now()) == expected
 
 
-@given(st.text(max_size=60) | st.from_regex(r"[A-Z][a-z]{2}, [0-9]+ [A-Z][a-z]{2} [0-9]+ [0-9:]+ [-+A-Z0-9]+"))
+@given(
+    st.text(max_size=60) | st.from_regex(r"[A-Z][a-z]{2}, [0-9]+ [A-Z][a-z]{2} [0-9]+ [0-9:]+ [-+A-Z0-9]+")
+)
 def test_no_retry_after_is_an_error(text: str) -> None:
     assert retry_after(text, 0.0) is None or isinstance(retry_after(text, 0.0), float)
 
@@ -100,7 +104,11 @@ def test_seconds_are_read_whatever_their_size(seconds: int) -> None:
 def test_each_attempt_is_recorded_with_what_came_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = [httpx.Response(503), httpx.ConnectError("text of a library"), httpx.Response(200, json={"a": 1})]
+    answers = [
+        httpx.Response(503),
+        httpx.ConnectError("text of a library"),
+        httpx.Response(200, json={"a": 1}),
+    ]
 
     def answer(_: httpx.Request) -> httpx.Response:
         given = answers.pop(0)
@@ -108,9 +116,7 @@ def test_each_attempt_is_recorded_with_what_came_of_it(
             raise given
         return given
 
-    work = bench(
-        simple(tmp_path, [request("one", "POST", json={})]), monkeypatch, client=mocked(answer)
-    )
+    work = bench(simple(tmp_path, [request("one", "POST", json={})]), monkeypatch, client=mocked(answer))
     result = work.perform("one")
     assert result["output"] == {"a": 1}
     first, second, third = result["record"]["attempts"]

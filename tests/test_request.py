@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from runner.errors import FailureError, FailureKind
 from runner.model import AllowRule
+from runner.plan import describe
 from runner.request import allowed, check_url, is_loopback
 from runner.source import whole_file
-from tests.projects import make, request, run, simple
+from tests.projects import make, planned, request, run, simple
 from tests.servers.http import Request, Server, reply
 
 JsonObject = dict[str, Any]
@@ -130,7 +131,10 @@ def test_a_value_cannot_leave_its_place(value: Any, api: Server, tmp_path: Path)
 
 def test_the_base_url_follows_vars_and_environment(api: Server, tmp_path: Path) -> None:
     files = {
-        "runner.yaml": {"vars": {"host": "nowhere.invalid"}, "environments": {"test": {"vars": {"host": api.url}}}},
+        "runner.yaml": {
+            "vars": {"host": "nowhere.invalid"},
+            "environments": {"test": {"vars": {"host": api.url}}},
+        },
         "connections.d/api.yaml": {"type": "none", "base_url": "{{ vars.host }}/{{ environment }}"},
         "workflows.d/main.yaml": {"actions": [request("one")]},
     }
@@ -356,9 +360,7 @@ def test_a_header_beyond_latin_1_is_refused_with_a_remedy(api: Server, tmp_path:
     ],
 )
 def test_json(json: Any, body: bytes, api: Server, tmp_path: Path) -> None:
-    sent = arrived(
-        api, tmp_path, json=json, inputs={"n": 7, "many": [1, 2], "quoted": 'say "hi"\n'}
-    )
+    sent = arrived(api, tmp_path, json=json, inputs={"n": 7, "many": [1, 2], "quoted": 'say "hi"\n'})
     assert sent.body == body
 
 
@@ -380,7 +382,9 @@ def test_form(form: JsonObject, body: bytes, api: Server, tmp_path: Path) -> Non
 
 
 def test_a_body_is_sent_as_it_is(api: Server, tmp_path: Path) -> None:
-    sent = arrived(api, tmp_path, body="ü {{ inputs.n }}\n", headers={"Content-Type": "text/plain"}, inputs={"n": 1})
+    sent = arrived(
+        api, tmp_path, body="ü {{ inputs.n }}\n", headers={"Content-Type": "text/plain"}, inputs={"n": 1}
+    )
     assert sent.body == "ü 1\n".encode()
     assert sent.header("Content-Length") == "5"
 
@@ -475,7 +479,16 @@ def test_the_query_is_no_part_of_what_is_allowed(api: Server, tmp_path: Path) ->
 def test_the_record_shows_the_request(api: Server, tmp_path: Path) -> None:
     project = simple(
         tmp_path,
-        [request("one", "PUT", "/a/{{ inputs.n }}", query={"q": ["x y", 1]}, headers={"X-A": "b"}, json={"n": "{{ inputs.n }}"})],
+        [
+            request(
+                "one",
+                "PUT",
+                "/a/{{ inputs.n }}",
+                query={"q": ["x y", 1]},
+                headers={"X-A": "b"},
+                json={"n": "{{ inputs.n }}"},
+            )
+        ],
         url=api.url,
         inputs={"n": {"default": "p/q"}},
     )
@@ -486,3 +499,34 @@ def test_the_record_shows_the_request(api: Server, tmp_path: Path) -> None:
         "headers": {"X-A": "b", "Content-Type": "application/json"},
         "body": {"n": "p/q"},
     }
+
+
+def test_a_plan_shows_what_a_run_records(api: Server, tmp_path: Path) -> None:
+    actions = [
+        request(
+            "a",
+            "PUT",
+            "/x/{{ inputs.n }}",
+            query={"q": ["a b", 1], "no": None},
+            headers={"X-A": "{{ secrets.own }}"},
+            json={"k": "{{ inputs.key }}", "n": "{{ inputs.n }}"},
+        ),
+        request("b", "POST", "/f?x=1", form={"a": "1 2", "k": "{{ secrets.own }}"}),
+        {"id": "c", "request": {"url": f"{api.url}/u", "query": {"k": "{{ secrets.own }}"}}},
+    ]
+    project = simple(
+        tmp_path, actions, url=api.url, inputs={"n": {"default": "p/q"}, "key": {"secret": True}}, secrets={"own": "env://OWN"},
+        connection={"headers": {"X-B": "1"}, "query": {"b": 2}},
+    )  # fmt: skip
+    environ = {"OWN": "an-own-secret", "RUNNER_INPUT_KEY": "a-secret-input"}
+    ran = run(project, environ=environ)
+    assert ran.result.exit_code == 0
+    plan = describe(project, planned(project, environ=environ))
+    for described, action in zip(plan["actions"], ran.result.actions, strict=True):
+        wanted, recorded = described["request"], action.record["request"]
+        assert (wanted["method"], wanted["url"], wanted.get("body")) == (
+            recorded["method"],
+            recorded["url"],
+            recorded.get("body"),
+        )
+        assert wanted["headers"].items() <= recorded["headers"].items()

@@ -28,19 +28,28 @@ SCHEMA: dict[str, Any] = closed(
         ),
         "query": QUERY,
         "headers": HEADERS,
-        "json": {"description": "Body sent as JSON: any value with templates."},
+        "json": {
+            "description": "Body sent as JSON: any value with templates.",
+            "examples": [{"title": "Ticket {{ inputs.ticket }} is idle"}],
+        },
         "form": {
             "type": "object",
             "description": "Body sent as an HTML form (application/x-www-form-urlencoded). A list repeats its field.",
+            "examples": [{"name": "{{ inputs.name }}"}],
             "additionalProperties": {"type": ["string", "number", "boolean", "null", "array"]},
         },
-        "body": text("Body sent as it is; say what it is with the header Content-Type."),
+        "body": text(
+            "Body sent as it is; say what it is with the header Content-Type.",
+            examples=["id,name\n1,{{ inputs.name }}\n"],
+        ),
         "redirects": text(
             "What happens on a redirect: same_host (default) follows to the same host only, follow to any host without credentials, never takes it as the answer.",
             enum=["follow", "same_host", "never"],
+            examples=["never"],
         ),
     },
     description="One HTTP exchange. `path` with a connection, or `url` without; at most one of json, form, body.",
+    examples=[{"method": "POST", "path": "/tickets", "json": {"title": "{{ inputs.title }}"}}],
     minProperties=1,
 )
 MODIFIERS = frozenset({"connection", "expect", "output", "sensitive", "retry", "timeout", "idempotent"})

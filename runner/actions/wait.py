@@ -18,7 +18,12 @@ SCHEMA: dict[str, Any] = {
     "description": "How long: a duration such as 30s, or `until` a time.",
     "if": {"type": "object"},
     "then": closed(
-        {"until": text("A time: ISO 8601 text or a template that gives one.")}, required=("until",)
+        {
+            "until": text(
+                "A time: ISO 8601 text or a template that gives one.", examples=["2026-01-31T07:00:00Z"]
+            )
+        },
+        required=("until",),
     ),
     "else": {"type": "string", "minLength": 1, "x-message": "a duration such as 30s, or {until: TIME}"},
     "examples": ["30s"],
@@ -61,9 +66,14 @@ async def perform(action: Action, performance: Performance) -> Any:
     if config.duration is not None:
         try:
             return {"seconds": seconds(str(performance.render(config.duration).wire))}
-        except ValueError as problem:
+        except ValueError:
             raise FailureError(
-                Failure(kind=FailureKind.RENDER, message=str(problem), span=config.duration.span)
+                Failure(
+                    kind=FailureKind.RENDER,
+                    message="`wait` gives no duration",
+                    help="give a number and ms, s, m, h, d or w, such as 30s",
+                    span=config.duration.span,
+                )
             ) from None
     assert config.until is not None
     from runner.filters import FilterError, to_datetime

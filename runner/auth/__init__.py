@@ -1,10 +1,11 @@
 """Auth types, one file each: fields, schema, and what a type adds to a request.
 
 A type's file holds `SUMMARY`, `SCHEMA` (properties of `auth` and which are required), `SECRET_FIELDS`, a frozen `Config`
-dataclass whose fields are those of the schema, and `Authenticator`.
+dataclass whose fields are those of the schema, `shown(config, labels)`, which says in a plan what goes along (`labels`
+gives the placeholder of each secret field), and `Authenticator`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +24,14 @@ class Outgoing:
     headers: list[tuple[str, str]]
     query: list[tuple[str, str]] = field(default_factory=list)
     body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a type adds to a request, for a plan: headers and query parameters with placeholders for secrets."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 class Authenticator(Protocol):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from runner.auth import Outgoing, Register, bare_scheme, revealed
+from runner.auth import Outgoing, Register, Shown, bare_scheme, revealed
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
@@ -14,7 +14,7 @@ SUMMARY = "one or more API keys in header, query or cookie"
 _KEY: dict[str, Any] = {
     "key": secret("The key."),
     "name": text("Name of the header, query parameter or cookie.", minLength=1, examples=["X-Api-Key"]),
-    "in": text("Where the key is sent.", enum=["header", "query", "cookie"]),
+    "in": text("Where the key is sent.", enum=["header", "query", "cookie"], examples=["header"]),
     "prefix": text(
         "Text before the key. Default none. In a header one word is followed by a space.",
         examples=["Token token="],
@@ -27,11 +27,13 @@ SCHEMA = {
             "keys": {
                 "type": "array",
                 "description": "Several keys, each with key, name, in and prefix.",
+                "examples": [[{"key": "vault://secret/app#key", "name": "X-Api-Key", "in": "header"}]],
                 "minItems": 1,
                 "items": closed(_KEY, required=("key", "name", "in")),
             },
         },
         description="One API key, or several under `keys`.",
+        examples=[{"key": "vault://secret/app#key", "name": "X-Api-Key", "in": "header"}],
     ),
     "if": {"required": ["keys"]},
     "then": {"properties": dict.fromkeys(_KEY, False)},
@@ -55,6 +57,24 @@ class Config:
     """The fields of `auth`: always a list of keys, also where one is written without `keys`."""
 
     keys: tuple[Key, ...]
+
+
+def shown(config: Config, labels: Mapping[str, str]) -> Shown:
+    """Show each key where it is sent."""
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+    cookies: list[str] = []
+    for index, key in enumerate(config.keys):
+        label = labels[f"keys.{index}.key"]
+        if key.place == "header":
+            headers[key.name] = bare_scheme(key.prefix) + label
+        elif key.place == "query":
+            query[key.name] = key.prefix + label
+        else:
+            cookies.append(f"{key.name}={key.prefix}{label}")
+    if cookies:
+        headers["Cookie"] = "; ".join(cookies)
+    return Shown(headers, query)
 
 
 class Authenticator:

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.auth import Outgoing, Register, revealed
+from runner.auth import Outgoing, Register, Shown, revealed
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
@@ -17,6 +17,7 @@ SCHEMA = closed(
     },
     required=("username",),
     description="User name and password in the Authorization header.",
+    examples=[{"username": "robot@example.com/token", "password": "vault://secret/support/tickets#password"}],
 )
 SECRET_FIELDS = frozenset({"password"})
 
@@ -27,6 +28,12 @@ class Config:
 
     username: SecretRef | str
     password: SecretRef | None = None
+
+
+def shown(config: Config, labels: Mapping[str, str]) -> Shown:
+    """Show user name and password as they are before base64."""
+    user = labels.get("username", config.username)
+    return Shown({"Authorization": f"Basic {user}:{labels.get('password', '')}"})
 
 
 class Authenticator:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.auth import Outgoing, Register, bare_scheme, revealed
+from runner.auth import Outgoing, Register, Shown, bare_scheme, revealed
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
@@ -19,6 +19,7 @@ SCHEMA = closed(
     },
     required=("token",),
     description="A token in the Authorization header.",
+    examples=[{"token": "vault://secret/support/tickets#api_token"}],
 )
 SECRET_FIELDS = frozenset({"token"})
 
@@ -29,6 +30,11 @@ class Config:
 
     token: SecretRef
     prefix: str = "Bearer "
+
+
+def shown(config: Config, labels: Mapping[str, str]) -> Shown:
+    """Show the header."""
+    return Shown({"Authorization": bare_scheme(config.prefix) + labels["token"]})
 
 
 class Authenticator:

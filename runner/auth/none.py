@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.auth import Outgoing, Register
+from runner.auth import Outgoing, Register, Shown
 from runner.sensitive import Secret
 
 SUMMARY = "no credentials"
@@ -14,6 +14,11 @@ SECRET_FIELDS: frozenset[str] = frozenset()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Nothing to configure."""
+
+
+def shown(config: Config, labels: Mapping[str, str]) -> Shown:  # noqa: ARG001 - the same for every type
+    """Show nothing."""
+    return Shown()
 
 
 class Authenticator:

@@ -1,7 +1,7 @@
 """The command line: finds the command that is meant and loads that one alone.
 
 A command is one file of this package with `EXAMPLES`, `options(parser)` and `run(options, settings, output)`, which
-gives the exit code. Its name, with spaces as underscores, is the name of the file.
+gives the exit code. Its name, with spaces and dashes as underscores, is the name of the file.
 """
 
 import importlib
@@ -14,12 +14,15 @@ from runner.cli.output import Output
 COMMANDS = {
     "validate": "check everything, without Vault and without network",
     "plan": "show the requests that a run would send",
+    "diff": "show what a change means: new hosts, secrets and writes first",
     "run": "check, then run a workflow",
     "workflows": "list the workflows",
     "workflows show": "show one workflow: inputs, connections, actions",
     "connections": "list the connections",
     "connections show": "show one connection: where it goes, which secrets, who uses it",
     "connections test": "send the test requests and say what is wrong",
+    "vault-policy": "print the least Vault policy for what the files name",
+    "explain": "say what a rule means, with a bad and a good example",
     "schema": "print the JSON Schema of connections, workflows or runner.yaml",
     "version": "print the versions that matter for a bug report",
 }
@@ -59,7 +62,7 @@ def _dispatch(arguments: list[str], output: Output) -> int:
     from runner import settings
     from runner.cli.arguments import HelpWanted, parser
 
-    command = importlib.import_module(f"runner.cli.{name.replace(' ', '_')}")
+    command = importlib.import_module(f"runner.cli.{name.replace(' ', '_').replace('-', '_')}")
     reader = parser(f"runner {name}", COMMANDS[name], command.EXAMPLES)
     command.options(reader)
     try:

@@ -30,8 +30,12 @@ def load_valid(settings: Settings, output: Output) -> Project | None:
 
 
 def show(project: Project, found: Sequence[Diagnostic], output: Output, *, sending: bool = True) -> bool:
-    """Show diagnostics on stderr, warnings only to those who want them; whether there is no error."""
+    """Show errors on stderr, with the warnings beside them; warnings alone are counted. Whether there is no error."""
     errors = sum(item.severity is Severity.ERROR for item in found)
+    if not errors:
+        if found and not output.quiet:
+            output.error(f"{counted(len(found), 'warning')} in the project: `runner validate` shows them")
+        return True
     told = [item for item in found if item.severity is Severity.ERROR or not output.quiet]
     findings = Findings(diagnostics=tuple(told), concealing=tuple(found), texts=project.texts)
     if told:

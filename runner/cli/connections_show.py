@@ -68,7 +68,29 @@ def _described(project: Project, connection: Connection) -> JsonObject:
         "tls_verified": connection.tls.verify,
         "test": None if test is None else f"{test.method} {test.path.text}",
         "used_by": users(project, connection.name),
+        "flows": _flows(project, connection),
     }
+
+
+def _flows(project: Project, connection: Connection) -> list[JsonObject]:
+    """Say where the secrets of a connection go, and which other secrets go to it; `by` names workflow and action."""
+    from runner import flow
+
+    own = {ref.text for ref in connection.secrets.values()}
+    sending = [
+        f"{workflow.name}: {action.id}"
+        for workflow in project.workflows.values()
+        for action in workflow.every_action
+        if action.connection == connection.name
+    ]
+    listed: list[JsonObject] = []
+    for each in flow.compute(project):
+        if each.connection == connection.name or each.source.text in own:
+            by = [f"{each.workflow}: {each.action}"] if each.workflow else []
+            if not each.workflow and each.connection == connection.name:
+                by = sending
+            listed.append({**each.to_json(), "by": by})
+    return listed
 
 
 def _text(shown: JsonObject, style: Style) -> str:
@@ -97,4 +119,19 @@ def _text(shown: JsonObject, style: Style) -> str:
             "secrets",
             *table([[one_line(where), one_line(text)] for where, text in secrets]),
         ]
+    if shown["flows"]:
+        reached = [
+            [f"  {each['host']}", each["secret"], each["channel"], _grouped(each["by"])]
+            for each in shown["flows"]
+        ]
+        lines += ["secrets go to", *table([[one_line(str(cell)) for cell in row] for row in reached])]
     return "\n".join(lines) + "\n"
+
+
+def _grouped(names: list[str]) -> str:
+    """Write `WORKFLOW: ACTION` of several actions as `WORKFLOW (ACTION, ACTION)`."""
+    actions: dict[str, list[str]] = {}
+    for name in names:
+        workflow, _, action = name.partition(": ")
+        actions.setdefault(workflow, []).append(action)
+    return ", ".join(f"{name} ({', '.join(each)})" for name, each in actions.items()) or "no action"

@@ -6,20 +6,29 @@ from pathlib import Path
 
 from runner import project as projects
 from runner import registry, reports
+from runner.cli import github_job, vault_proof
 from runner.cli.arguments import one_of
 from runner.cli.output import Output
 from runner.diagnostics import Diagnostic, names_hint
-from runner.errors import Exit, UsageError
+from runner.errors import Exit, JsonObject, UsageError
 from runner.project import Project
 from runner.settings import Settings
 
-EXAMPLES = ("runner validate", "runner validate workflows.d/escalate.yaml --format json")
+EXAMPLES = (
+    "runner validate",
+    "runner validate workflows.d/escalate.yaml --format json",
+    "runner validate --vault --env production --as ann",
+)
+
+FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit", "markdown")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("paths", metavar="PATH", nargs="*", help="files or folders (default: the project)")
-    parser.add_argument("--format", metavar="FORMAT", default="text", help="text or json (default text)")
+    parser.add_argument(
+        "--format", metavar="FORMAT", default="text", help=f"{', '.join(FORMATS)} (default text)"
+    )
     parser.add_argument(
         "--rule", metavar="NAME", action="append", default=[], help="show only this rule; may be repeated"
     )
@@ -31,6 +40,14 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="exit with 3 from this severity on: error or warning (default error)",
     )
     parser.add_argument("--env", dest="environment", metavar="NAME", help="check as for this environment")
+    parser.add_argument(
+        "--vault",
+        action="store_true",
+        help="ask Vault, too: every secret exists and may be read; no value is read",
+    )
+    parser.add_argument(
+        "--as", dest="user", metavar="USER", help="with --vault: whose personal secrets (or RUNNER_USER)"
+    )
 
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -38,20 +55,45 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     from runner.check import check
 
     reports.load(options.format, "diagnostics")
+    if options.user and not options.vault:
+        raise UsageError("--as needs --vault", help="only Vault knows what belongs to a user")
     root = _root(settings, options.paths)
     project = projects.load(root, environment=settings.environment)
     paths = [_inside(root, settings.cwd, path) for path in options.paths]
     files = _files(project, paths, options.paths)
     found = check(project, paths)
+    if options.vault:
+        found = vault_proof.added(project, found, paths, settings, output)
     _known_rules(options.rule, found)
     shown = [item for item in found if not options.rule or item.rule in options.rule]
     findings = reports.Findings(
-        diagnostics=tuple(shown), concealing=tuple(found), texts=project.texts, files=files
+        diagnostics=tuple(shown),
+        concealing=tuple(found),
+        texts=project.texts,
+        files=files,
+        below=github_job.path_in_repository(root, settings.environ),
+        flows=_flows(project, paths) if options.format == "json" else None,
     )
+    in_job = settings.github_actions and options.format == "text"
     if shown or options.format != "text" or not output.quiet:
-        output.data(reports.render(options.format, "diagnostics", findings, color=output.color))
+        text = reports.render(options.format, "diagnostics", findings, color=output.color)
+        output.data(github_job.harmless(text) if in_job else text)
+    if in_job:
+        github_job.announce(findings, settings, output)
     worst = findings.errors or (options.fail_on == "warning" and findings.warnings)
     return int(Exit.PROJECT if worst else Exit.DONE)
+
+
+def _flows(project: Project, paths: Sequence[str]) -> tuple[JsonObject, ...]:
+    """Say which secret reaches which host, of the files that are checked."""
+    from runner import flow
+
+    return tuple(
+        each.to_json()
+        for each in flow.compute(project)
+        if not paths
+        or any(path in (".", each.span.path) or each.span.path.startswith(f"{path}/") for path in paths)
+    )
 
 
 def _root(settings: Settings, paths: Sequence[str]) -> Path:
@@ -95,7 +137,7 @@ def _files(project: Project, paths: Sequence[str], given: Sequence[str]) -> int:
 def _known_rules(wanted: Sequence[str], found: Sequence[Diagnostic]) -> None:
     """Refuse a rule that does not exist: the check would pass for ever."""
     # Rules of reading, binding and schemas have no file of their own.
-    known = {*registry.names("rules"), *READING_RULES, *(item.rule for item in found)}
+    known = {*registry.names("rules"), *READING_RULES, *vault_proof.RULES, *(item.rule for item in found)}
     for name in wanted:
         if name not in known:
             raise UsageError(f"there is no rule '{name}'", help=names_hint(name, known, what="rules"))

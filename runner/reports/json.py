@@ -3,8 +3,12 @@
 - `runner.d/diagnostics/1`: `{"format", "diagnostics": [...], "errors": n, "warnings": n, "files": n}`. A diagnostic has
   `rule`, `severity` (`error`, `warning`), `message`, `file`, `line`, `column`, `end_line`, `end_column` (from 1, the end
   exclusive), and where there are any `help` and `related` (a list of places, each with a `message`). `files` counts
-  the files that were checked.
+  the files that were checked. `flows` is a list of which secret can reach which host, known from the files alone: each
+  has `secret` (the reference as written, `inputs.NAME` or `actions.ID.output`), `of` (the connection or workflow whose
+  it is), `host` (with its port unless that is the usual one), `channel` (`auth.token`, `request.headers.X-Key`),
+  `file`, `line`, and where they apply `connection`, `workflow` and `action`.
 - `runner.d/plan/1`: as `runner.plan.describe` gives it.
+- `runner.d/diff/1`: as `runner.compare` gives it.
 - `runner.d/run/1`: as `RunResult.to_json` gives it.
 - `runner.d/connection-tests/1`: `{"format", "connections": [...]}`. An entry has `connection` and `classification`, and
   where they apply `message`, `help`, `file`, `line`, `method`, `url`, `status` and `duration` (seconds).
@@ -42,6 +46,7 @@ def diagnostics(findings: Findings) -> str:
             "errors": findings.errors,
             "warnings": findings.warnings,
             "files": findings.files,
+            **({} if findings.flows is None else {"flows": list(findings.flows)}),
         }
     )
 
@@ -49,6 +54,11 @@ def diagnostics(findings: Findings) -> str:
 def plan(plan: JsonObject) -> str:
     """Give a described plan as `runner.d/plan/1`."""
     return dumps(plan)
+
+
+def diff(compared: JsonObject) -> str:
+    """Give a comparison as `runner.d/diff/1`."""
+    return dumps(compared)
 
 
 def run(result: RunResult) -> str:

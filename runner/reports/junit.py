@@ -2,11 +2,17 @@
 
 A failure that the workflow handles (`on_error: continue`) is a passed case with the failure in its `system-out`. What
 ends a run outside of every action (secrets unavailable, a timeout, a signal) is a case of its own, named `run`.
+
+Diagnostics are a suite with a case for each: an error is a failed case, a warning a passed one that says it in its
+`system-out`. Where nothing was found one passed case says so, because CI systems take an empty suite for a mistake.
 """
 
 import re
+from collections import Counter
 
+from runner.diagnostics import Diagnostic, Severity
 from runner.errors import Failure
+from runner.reports import Findings, visible
 from runner.result import ActionResult, RunResult, Status
 
 # XML 1.0, production 2: everything else may not stand in a document, not even escaped.
@@ -57,6 +63,59 @@ def run(result: RunResult) -> str:
         "</testsuites>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def diagnostics(findings: Findings) -> str:
+    """Give what the checks found as one test suite."""
+    seen: Counter[tuple[str, str]] = Counter()
+    cases = []
+    for item in findings.diagnostics:
+        key = (item.primary.span.path, f"{item.rule}: {visible(item.message)}")
+        seen[key] += 1
+        cases.append(_finding(item, key[1] if seen[key] == 1 else f"{key[1]} ({seen[key]})", findings))
+    if not cases:
+        checked = f"{findings.files} file{'' if findings.files == 1 else 's'}"
+        cases.append(f"    <testcase{_attribute('classname', 'project')}{_attribute('name', checked)}/>")
+    counts = f'tests="{len(cases)}" failures="{findings.errors}" errors="0"'
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="runner.d" {counts}>',
+        f'  <testsuite name="runner validate" {counts} skipped="0">',
+        *cases,
+        "  </testsuite>",
+        "</testsuites>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _finding(item: Diagnostic, name: str, findings: Findings) -> str:
+    path = visible(findings.path(item.primary.span))
+    # The name holds no line: CI systems compare by name what is new, and drop the second of two with one name.
+    start = (
+        f"    <testcase{_attribute('classname', path)}{_attribute('name', name)}"
+        f'{_attribute("file", path)} line="{item.primary.span.start.line}"'
+    )
+    said = _told(item, findings)
+    if item.severity is Severity.ERROR:
+        attributes = _attribute("type", item.rule) + _attribute("message", visible(item.message))
+        inner = f"      <failure{attributes}>{_text(said)}</failure>"
+    else:
+        inner = f"      <system-out>{_text(said)}</system-out>"
+    return f"{start}>\n{inner}\n    </testcase>"
+
+
+def _told(item: Diagnostic, findings: Findings) -> str:
+    labels = [(f"{item.severity.value}[{item.rule}]: {item.message}", item.primary)]
+    labels += [(label.message or "related", label) for label in item.related]
+    lines = []
+    for said, label in labels:
+        start = label.span.start
+        lines += [said, f"  at {findings.path(label.span)}:{start.line}:{start.column}"]
+    if item.primary.message:
+        lines.append(item.primary.message)
+    if item.help:
+        lines.append(f"help: {item.help}")
+    return "\n".join(map(visible, lines))
 
 
 def _case(workflow: str, action: ActionResult) -> str:

@@ -5,10 +5,11 @@ then a bad and a good example, both of which are tests. It holds `SEVERITY`, `SU
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from runner.document import Document, Pointer
-from runner.model import Workflow
+from runner.errors import FailureError
+from runner.model import Action, Workflow
 from runner.project import SETTINGS, Project
 from runner.project import filled as filled
 from runner.reference import Reference
@@ -74,3 +75,51 @@ def strings(document: Document) -> Iterator[tuple[Pointer, str]]:
 def settings_unread(project: Project) -> bool:
     """Tell whether runner.yaml has errors, so that nothing is known of what it says."""
     return any(found.primary.span.path == SETTINGS for found in project.diagnostics)
+
+
+def used(workflow: Workflow, root: str, declared: Collection[str] | None = None) -> frozenset[str] | None:
+    """Name what the templates of a workflow use of a root; None where that cannot be told.
+
+    That is so where the root is used as a whole, where the file has errors, and where a name is used that is not
+    `declared`: it may be a misspelling of any of them.
+    """
+    if workflow.unread:
+        return None
+    names: set[str] = set()
+    for template in workflow.templates:
+        if template.faults:
+            return None
+        for reference in template.references:
+            if reference.root == root:
+                name = str(reference.path[0]) if reference.path else None
+                if name is None or (declared is not None and name not in declared):
+                    return None
+                names.add(name)
+    return frozenset(names)
+
+
+def asks(action: Action) -> bool:
+    """Tell whether an action has a condition that can be false."""
+    condition = action.condition
+    if not isinstance(condition, Template):
+        return condition is False
+    return settled(condition) is not True
+
+
+def settled(condition: Template) -> bool | None:
+    """Say what a condition comes to in every run, or None where that depends on something."""
+    from runner.expression import facts
+
+    if condition.faults:
+        return None
+    if condition.references:
+        found = facts(condition)
+        # Text beside a value is text that is not empty, whatever the value is.
+        return True if found.text_around else found.verdict
+    try:
+        value = condition.render({})
+    except FailureError:
+        return None
+    if isinstance(value, str):
+        return value.strip().lower() not in ("", "false")
+    return bool(value)

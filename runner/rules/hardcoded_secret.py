@@ -22,6 +22,7 @@ base_url: https://tickets.example.com
 shared: true
 headers:
   X-Api-Key: vault://secret/support/tickets#api_key
+test: {path: /me}
 ```
 """
 

@@ -15,6 +15,7 @@ base_url: https://tickets.example.com
 shared: true
 auth:
   token: vault://secret/data/support/tickets#api_token
+test: {path: /me}
 ```
 ```good
 # connections.d/tickets.yaml
@@ -23,6 +24,7 @@ base_url: https://tickets.example.com
 shared: true
 auth:
   token: vault://secret/support/tickets#api_token
+test: {path: /me}
 ```
 """
 

@@ -22,6 +22,7 @@ actions:
     request:
       url: https://example.com/reports
     output: "{{ response.body.next }}"
+outputs: {next: "{{ actions.read.output }}"}
 ```
 """
 

@@ -12,6 +12,7 @@ type: bearer
 base_url: https://tickets.example.com
 auth:
   token: vault://secret/support/tickets#api_token
+test: {path: /me}
 ```
 ```good
 # connections.d/tickets.yaml
@@ -19,6 +20,7 @@ type: bearer
 base_url: https://tickets.example.com
 auth:
   token: vault://secret/users/{{ user }}/tickets#api_token
+test: {path: /me}
 ```
 ```good
 # connections.d/tickets.yaml
@@ -27,6 +29,7 @@ base_url: https://tickets.example.com
 shared: true
 auth:
   token: vault://secret/support/tickets#api_token
+test: {path: /me}
 ```
 """
 

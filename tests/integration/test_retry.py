@@ -103,12 +103,8 @@ def test_retry_on_widens_for_an_idempotent_post(
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5])
-def test_attempts(
-    attempts: int, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    count, result = sent(
-        server, tmp_path, monkeypatch, "GET", "/status/503", retry={"attempts": attempts}
-    )
+def test_attempts(attempts: int, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, result = sent(server, tmp_path, monkeypatch, "GET", "/status/503", retry={"attempts": attempts})
     assert count == attempts
     assert [entry["number"] for entry in result["record"]["attempts"]] == [*range(1, attempts + 1)]
 
@@ -141,7 +137,9 @@ def test_the_nearest_retry_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     retry = {name: {"attempts": number} for name, number in levels.items()}
-    action = request("one", path="/status/503", more={"retry": retry["action"]} if "action" in retry else None)
+    action = request(
+        "one", path="/status/503", more={"retry": retry["action"]} if "action" in retry else None
+    )
     project = simple(
         tmp_path,
         [action],
@@ -240,7 +238,9 @@ def test_what_is_not_tls_and_wrong_certificates_are_not_tried_again(
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("idempotent", [False, True])
-@pytest.mark.parametrize("path", ["/reset", "/close", "/half-head", "/truncated/length", "/hold", "/hold-body"])
+@pytest.mark.parametrize(
+    "path", ["/reset", "/close", "/half-head", "/truncated/length", "/hold", "/hold-body"]
+)
 def test_after_a_byte_was_sent(
     method: str,
     idempotent: bool,
@@ -314,7 +314,9 @@ def _impolite() -> Iterator[tuple[int, list[bytes]]]:
                     if stopping.is_set():
                         return
                     arrived.append(connection.recv(65536))
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n")
+                    connection.sendall(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
+                    )
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -329,7 +331,9 @@ def _impolite() -> Iterator[tuple[int, list[bytes]]]:
 def test_a_redirected_post_that_breaks_is_not_sent_again(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = bench(simple(tmp_path, [request("one", "POST", "/redirect/307?to=/reset")], url=server.url), monkeypatch)
+    work = bench(
+        simple(tmp_path, [request("one", "POST", "/redirect/307?to=/reset")], url=server.url), monkeypatch
+    )
     assert tries(work.perform("one")) == 1
     assert server.count("POST", "/reset") == 1
 

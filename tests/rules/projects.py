@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
+from runner import registry
 from runner.check import check
 from runner.diagnostics import Diagnostic
 from runner.project import Project, load
@@ -30,6 +31,32 @@ def loaded(root: Path, files: Mapping[str, str], *, environment: str | None = No
 
 def findings(root: Path, files: Mapping[str, str], *, environment: str | None = None) -> list[Diagnostic]:
     return check(loaded(root, files, environment=environment))
+
+
+SPINE = frozenset(
+    {
+        "duplicate-name",
+        "hardcoded-secret",
+        "malformed-secret-ref",
+        "malformed-url",
+        "plain-http",
+        "template-syntax",
+    }
+    | {
+        "unavailable-root",
+        "undefined-connection",
+        "undefined-reference",
+        "unknown-filter",
+        "unshared-connection",
+    }
+)
+"""The rules without which no project can run."""
+
+
+def spine(root: Path, files: Mapping[str, str], *, environment: str | None = None) -> list[Diagnostic]:
+    """Give what loading and the rules of `SPINE` find: other rules have their own opinion of the same files."""
+    others = set(registry.names("rules")) - SPINE
+    return [item for item in findings(root, files, environment=environment) if item.rule not in others]
 
 
 def underlined(root: Path, span: Span) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.projects import TICKETS, findings, underlined
+from tests.rules.projects import TICKETS, underlined
+from tests.rules.projects import spine as findings
 
 RULE = "duplicate-name"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.rules.hardcoded_secret import is_credential
-from tests.rules.projects import TICKETS, findings, underlined
+from tests.rules.projects import TICKETS, underlined
+from tests.rules.projects import spine as findings
 
 RULE = "hardcoded-secret"
 BODY = "Zx81Qw3rTy55Pl0kM92nBv7cXs4dFg6hJk2L"  # no pattern in it, and nobody's

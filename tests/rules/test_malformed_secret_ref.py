@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.projects import TICKETS, brief, findings, underlined
+from tests.rules.projects import TICKETS, brief, underlined
+from tests.rules.projects import spine as findings
 
 RULE = "malformed-secret-ref"
 BEARER = "type: bearer\nbase_url: https://example.com\nshared: true\nauth:\n  token: "

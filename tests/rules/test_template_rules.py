@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.projects import brief, findings
+from tests.rules.projects import brief
+from tests.rules.projects import spine as findings
 from tests.rules.styles import STYLES, action
 
 FAULTS = [

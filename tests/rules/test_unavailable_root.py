@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.projects import brief, findings, underlined
+from tests.rules.projects import brief, underlined
+from tests.rules.projects import spine as findings
 from tests.rules.styles import STYLES, action
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.projects import TICKETS, brief, findings
+from tests.rules.projects import TICKETS, brief
+from tests.rules.projects import spine as findings
 
 RULE = "undefined-connection"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.diagnostics import Diagnostic
-from tests.rules.projects import TICKETS, brief, findings, underlined
+from tests.rules.projects import TICKETS, brief, underlined
+from tests.rules.projects import spine as findings
 from tests.rules.styles import STYLES, action
 
 HEAD = "inputs:\n  days: {type: integer, default: 1}\nvars: {site: eu}\nactions:\n"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.projects import brief, findings, underlined
+from tests.rules.projects import brief, underlined
+from tests.rules.projects import spine as findings
 
 RULE = "unshared-connection"
 TEAM = "vault://secret/team#t"

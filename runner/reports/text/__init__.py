@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from runner.diagnostics import Diagnostic, Severity
 from runner.errors import JsonObject
 from runner.reports import Findings
+from runner.reports.text import diff as comparison
 from runner.reports.text import outcome, requests
 from runner.reports.text.conceal import Concealment
 from runner.reports.text.snippet import Sources, excerpt
@@ -41,6 +42,11 @@ def counted(number: int, noun: str) -> str:
 def plan(plan: JsonObject, *, color: bool = False) -> str:
     """Give the requests of a plan, in their order."""
     return requests.plan(plan, Style(color=color))
+
+
+def diff(compared: JsonObject, *, color: bool = False) -> str:
+    """Give a comparison: what to look at first, then every change."""
+    return comparison.diff(compared, Style(color=color))
 
 
 def run(result: RunResult, *, color: bool = False) -> str:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from runner.reports import about_file
 from runner.reports.text.conceal import Concealment, Ranges
 from runner.reports.text.style import Style, cell_width, one_line, unsafe
-from runner.source import Position, Span
+from runner.source import Span
 
 WIDEST = 160
 """Columns of a source line that are shown; of a longer one the part around the place."""
@@ -30,11 +31,6 @@ class Sources:
             text = self._texts.get(path, "").removeprefix("\ufeff")
             self._lines[path] = _LINE_BREAK.split(text) if text else []
         return self._lines[path]
-
-
-def about_file(span: Span) -> bool:
-    """Tell whether a span stands for a file as such."""
-    return span.start == span.end == Position(1, 1)
 
 
 def excerpt(

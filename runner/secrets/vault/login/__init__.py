@@ -47,6 +47,7 @@ def schema() -> JsonObject:
             properties["mount"] = {
                 **TEXT,
                 "description": f"Where the method is mounted, as in `vault auth list`. Default: {name}.",
+                "examples": [name],
             }
         branches.append(
             {
@@ -57,9 +58,14 @@ def schema() -> JsonObject:
     return {
         "type": "object",
         "description": "How to log in. Without it: VAULT_TOKEN, then the token file of Vault's command line.",
+        "examples": [{"method": "jwt", "role": "runner"}],
         "required": ["method"],
         "properties": {
-            "method": {"enum": list(names), "description": "The auth method; the other keys depend on it."}
+            "method": {
+                "enum": list(names),
+                "description": "The auth method; the other keys depend on it.",
+                "examples": ["jwt"],
+            }
         },
         "allOf": branches,
     }

@@ -11,15 +11,25 @@ from runner.secrets.vault.login import ENV_REFERENCE, TEXT, Login, ask, from_ans
 
 SCHEMA: JsonObject = {
     "properties": {
-        "role_id": {**TEXT, "description": "The role id, or env://NAME. It is a name, not a secret."},
+        "role_id": {
+            **TEXT,
+            "description": "The role id, or env://NAME. It is a name, not a secret.",
+            "examples": ["7d2f6a0c-6a5d-4b58-9a43-0c2f1d9b8e77"],
+        },
         "secret_id": {
             **ENV_REFERENCE,
             "description": "The environment variable with the secret id: env://NAME.",
+            "examples": ["env://VAULT_SECRET_ID"],
         },
-        "secret_id_file": {**TEXT, "description": "The file with the secret id, relative to the project."},
+        "secret_id_file": {
+            **TEXT,
+            "description": "The file with the secret id, relative to the project.",
+            "examples": ["/run/credentials/runner.service/secret_id"],
+        },
         "wrapped": {
             "type": "boolean",
             "description": "The secret id is a response-wrapping token, which is opened first. Default: false.",
+            "examples": [True],
         },
     },
     "required": ["role_id"],

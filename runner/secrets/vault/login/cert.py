@@ -14,9 +14,18 @@ SCHEMA: JsonObject = {
         "cert": {
             **TEXT,
             "description": "The client certificate (PEM), relative to the project. Default: VAULT_CLIENT_CERT.",
+            "examples": ["client.pem"],
         },
-        "key": {**TEXT, "description": "Its key (PEM), relative to the project. Default: VAULT_CLIENT_KEY."},
-        "name": {**TEXT, "description": "The role to try. Default: whichever accepts the certificate."},
+        "key": {
+            **TEXT,
+            "description": "Its key (PEM), relative to the project. Default: VAULT_CLIENT_KEY.",
+            "examples": ["client-key.pem"],
+        },
+        "name": {
+            **TEXT,
+            "description": "The role to try. Default: whichever accepts the certificate.",
+            "examples": ["runner"],
+        },
     },
     "dependentRequired": {"cert": ["key"], "key": ["cert"]},
 }

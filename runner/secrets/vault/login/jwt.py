@@ -14,18 +14,32 @@ from runner.secrets.vault.settings import SettingsError, general_proxy
 
 SCHEMA: JsonObject = {
     "properties": {
-        "role": {**TEXT, "description": "The role of the auth method."},
-        "token": {**ENV_REFERENCE, "description": "The environment variable with the JWT: env://NAME."},
-        "token_file": {**TEXT, "description": "The file with the JWT, relative to the project."},
+        "role": {**TEXT, "description": "The role of the auth method.", "examples": ["runner"]},
+        "token": {
+            **ENV_REFERENCE,
+            "description": "The environment variable with the JWT: env://NAME.",
+            "examples": ["env://CI_JOB_JWT"],
+        },
+        "token_file": {
+            **TEXT,
+            "description": "The file with the JWT, relative to the project.",
+            "examples": ["/var/run/secrets/tokens/vault"],
+        },
         "source": {
             "enum": ["github_actions", "gitlab"],
             "description": "The CI system that gives the JWT. Without token and source: whichever is found.",
+            "examples": ["github_actions"],
         },
-        "audience": {**TEXT, "description": "The audience to ask GitHub Actions for. Default: GitHub's own."},
+        "audience": {
+            **TEXT,
+            "description": "The audience to ask GitHub Actions for. Default: GitHub's own.",
+            "examples": ["https://vault.example.com"],
+        },
         "variable": {
             "type": "string",
             "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
             "description": "The name under `id_tokens` of the GitLab job. Default: VAULT_ID_TOKEN.",
+            "examples": ["VAULT_ID_TOKEN"],
         },
     },
     "required": ["role"],

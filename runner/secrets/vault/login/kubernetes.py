@@ -12,10 +12,11 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 SCHEMA: JsonObject = {
     "properties": {
-        "role": {**TEXT, "description": "The role of the auth method."},
+        "role": {**TEXT, "description": "The role of the auth method.", "examples": ["runner"]},
         "token_file": {
             **TEXT,
             "description": f"The file with the service account's token. Default: {SERVICE_ACCOUNT}.",
+            "examples": ["/var/run/secrets/tokens/vault"],
         },
     },
     "required": ["role"],

@@ -10,8 +10,16 @@ from runner.secrets.vault.login import ENV_REFERENCE, TEXT, Login, one_of
 
 SCHEMA: JsonObject = {
     "properties": {
-        "token": {**ENV_REFERENCE, "description": "The environment variable with the token: env://NAME."},
-        "token_file": {**TEXT, "description": "The file with the token, relative to the project."},
+        "token": {
+            **ENV_REFERENCE,
+            "description": "The environment variable with the token: env://NAME.",
+            "examples": ["env://RUNNER_VAULT_TOKEN"],
+        },
+        "token_file": {
+            **TEXT,
+            "description": "The file with the token, relative to the project.",
+            "examples": ["/run/vault-agent/token"],
+        },
     },
     **one_of("token"),
 }

@@ -11,12 +11,17 @@ from runner.secrets.vault.login import ENV_REFERENCE, TEXT, Login, ask, from_ans
 
 SCHEMA: JsonObject = {
     "properties": {
-        "username": {**TEXT, "description": "The user name, or env://NAME."},
+        "username": {**TEXT, "description": "The user name, or env://NAME.", "examples": ["runner"]},
         "password": {
             **ENV_REFERENCE,
             "description": "The environment variable with the password: env://NAME.",
+            "examples": ["env://VAULT_PASSWORD"],
         },
-        "password_file": {**TEXT, "description": "The file with the password, relative to the project."},
+        "password_file": {
+            **TEXT,
+            "description": "The file with the password, relative to the project.",
+            "examples": ["/run/secrets/vault-password"],
+        },
     },
     "required": ["username"],
     **one_of("password"),

@@ -1,0 +1,97 @@
+"""`python -m benchmarks`: measures, prints a table, and with --write puts it into docs/benchmarks.md."""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import imports
+from benchmarks.cases import BASELINE, CHAIN, RUNNER, cases
+from benchmarks.measure import measure, table
+from runner import __version__
+from tests.servers.openbao import OpenBao
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+TEXT = """# Benchmarks
+
+`make bench` measures again; `python -m benchmarks --write` writes this page, `--imports` shows what the imports cost.
+
+{table}
+runner.d {version}, Python {python}, {machine}. Medians of {rounds} rounds. A round runs every command once, in another order; *x* is the ratio to `python -c pass` of
+the same rounds. Read the ratios: the absolute times are those of one machine.
+
+What is measured: whole processes, from their start to their end, with a warm file cache. The server answers on loopback in a process of its own. `env://` takes the token from the environment; *OpenBao* is a real server in memory, with a token that is
+given (no login, nothing to revoke). In the chain each of the {chain} requests uses the answer of the one before; the script does the same with `httpx.Client` and nothing else: no checks, no retry, no records.
+"""
+
+
+@contextmanager
+def api() -> Iterator[str]:
+    """Run the server in a process of its own; gives its address."""
+    command = (sys.executable, "-m", "benchmarks.server")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.communicate(timeout=10)  # ends its input, and so the server
+
+
+def machine() -> str:
+    """Say what this is measured on."""
+    names = [line.partition(":")[2].strip() for line in _cpu_lines() if line.startswith("model name")]
+    return f"{os.cpu_count()} x {names[0] if names else platform.machine()}, {platform.system()}"
+
+
+def _cpu_lines() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="default 15")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument(
+        "--imports",
+        action="store_true",
+        help="show what the imports of each command cost, measure nothing else",
+    )
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="runner-bench-") as home,
+        OpenBao.development(Path(home) / "openbao") as vault,
+        api() as address,
+    ):
+        found = cases(Path(home), address, vault)
+        if options.imports:
+            for case in found:
+                if case.command[0] == RUNNER:
+                    print(imports.report(case))
+            return
+        times = measure(
+            found, options.rounds, lambda text: print(text, end="\r", file=sys.stderr, flush=True)
+        )
+    text = table(times, BASELINE)
+    print(text)
+    if options.write:
+        written = TEXT.format(
+            table=text,
+            version=__version__,
+            python=platform.python_version(),
+            machine=machine(),
+            rounds=options.rounds,
+            chain=CHAIN,
+        )
+        PAGE.write_text(written, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tests of runner/actions, one file per type."""

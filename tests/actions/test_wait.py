@@ -1,0 +1,70 @@
+"""`wait`: how long is computed by the action, the waiting is the interpreter's."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.projects import Clock, bench, make, run
+
+NOW = Clock().now()
+
+
+def waited(root: Path, monkeypatch: pytest.MonkeyPatch, wait: Any, **inputs: Any) -> dict[str, Any]:
+    workflow = {"inputs": {name: {} for name in inputs}, "actions": [{"id": "pause", "wait": wait}]}
+    project = make(root, {"workflows.d/main.yaml": workflow})
+    result: dict[str, Any] = bench(project, monkeypatch, inputs=inputs).perform("pause")
+    return result
+
+
+@pytest.mark.parametrize(
+    ("wait", "inputs", "seconds"),
+    [
+        ("30s", {}, 30.0),
+        ("1h30m", {}, 5400.0),
+        ("500ms", {}, 0.5),
+        ("{{ inputs.n }}s", {"n": 7}, 7.0),
+        ({"until": "2023-11-14T22:14:20Z"}, {}, 60.0),
+        ({"until": "{{ inputs.at }}"}, {"at": "2023-11-14T23:14:20+01:00"}, 60.0),
+        ({"until": "2020-01-01T00:00:00Z"}, {}, 0.0),
+    ],
+)
+def test_how_long(
+    wait: Any, inputs: dict[str, Any], seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert NOW == 1_700_000_000  # 2023-11-14T22:13:20Z
+    result = waited(tmp_path, monkeypatch, wait, **inputs)
+    assert result["output"] == {"seconds": seconds}
+
+
+@pytest.mark.parametrize(
+    ("wait", "value", "message"),
+    [
+        ("{{ inputs.x }}", "soon", "`wait` gives no duration"),
+        ("{{ inputs.x }}", -5, "`wait` gives no duration"),
+        ({"until": "{{ inputs.x }}"}, "tomorrow", "`until` gives no time"),
+    ],
+)
+def test_what_gives_no_time(
+    wait: Any, value: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = waited(tmp_path, monkeypatch, wait, x=value)
+    assert result["error"]["kind"] == "render"
+    assert result["error"]["message"].startswith(message)
+    assert result["error"]["file"] == "workflows.d/main.yaml"
+
+
+def test_a_run_waits_and_goes_on(tmp_path: Path) -> None:
+    actions = [{"id": "pause", "wait": "20ms"}, {"id": "after", "set": {"x": "{{ actions.pause.status }}"}}]
+    ran = run(make(tmp_path, {"workflows.d/main.yaml": {"actions": actions}}))
+    assert ran.result.duration >= 0.02
+    assert ran.action("pause").output is None
+    assert ran.action("after").output == {"x": "succeeded"}
+
+
+def test_the_timeout_of_the_run_ends_a_wait(tmp_path: Path) -> None:
+    actions = [{"id": "pause", "wait": "1h"}, {"id": "after", "set": {"x": 1}}]
+    workflow = {"timeout": "50ms", "actions": actions, "finally": [{"id": "clean", "set": {"x": 1}}]}
+    ran = run(make(tmp_path, {"workflows.d/main.yaml": workflow}))
+    assert ran.result.status == "timed-out"
+    assert ran.statuses == {"pause": "failed", "after": "skipped", "finally/clean": "succeeded"}

@@ -1,0 +1,1 @@
+"""The language server that the tests of editors drive."""
