@@ -260,8 +260,10 @@ class _Loader:
                 return document.span(("extends",))
             return home.span(place, key=key)
 
-        found = schema.check("connection", value, locate)
-        inherited = {place for place, _ in found if place and origin(place)[0] is not document}
+        # What is extended counts as written here: together they must be a whole connection.
+        whole = {key: item for key, item in value.items() if key != "extends"} if len(chain) > 1 else value
+        found = schema.check("connection", whole, locate)
+        inherited = {place for place, _ in found if not place or origin(place)[0] is not document}
         parent_broken = len(chain) > 1 and chain[1] not in project.connections
         project.diagnostics += [item for place, item in found if not (place in inherited and parent_broken)]
         binder = Binder(origin)

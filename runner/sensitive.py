@@ -203,8 +203,8 @@ def written_forms(value: str) -> set[str]:
 def escaped_pattern(value: str) -> str:
     """Give a regular expression for a value whose characters are escaped, each in any common way, or not at all.
 
-    Escapers differ in which characters they take (Go writes `&` in JSON as `\\u0026`, .NET `+` as `\\u002B`), so no list
-    of forms is complete. Letters and digits stand as they are: nobody escapes those alone. The quantifiers are
+    Escapers differ in which characters they take (Go writes `&` in JSON as U+0026, .NET also `+` as U+002B), so no list of
+    forms is complete. Letters and digits stand as they are: nobody escapes those alone. The quantifiers are
     possessive, so that no text makes the search slow.
     """
     runs = re.findall(r"\\+|.", value, re.DOTALL)

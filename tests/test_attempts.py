@@ -104,7 +104,7 @@ def test_seconds_are_read_whatever_their_size(seconds: int) -> None:
 def test_each_attempt_is_recorded_with_what_came_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = [
+    answers: list[httpx.Response | Exception] = [
         httpx.Response(503),
         httpx.ConnectError("text of a library"),
         httpx.Response(200, json={"a": 1}),

@@ -27,6 +27,7 @@ def of(text: str) -> Facts:
         ("{{ [a.b] | join }}", ("join",), False),
         ("{% for x in a.b %}{{ x }}{% endfor %}", (), False),
         ("{% set x = a.b %}{{ x | sha256 }}", (), False),
+        ("{{ 'x'[a.b] | sha256 }}", (), False),
         ("{{ a.b == 1 }}", (), True),
         ("{{ not a.b }}", (), True),
         ("{{ a.b is defined }}", (), True),

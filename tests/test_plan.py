@@ -215,7 +215,7 @@ def shown(project: Project, **options: Any) -> JsonObject:
 
 
 def test_what_is_known_shows_and_what_is_not_has_a_placeholder(tmp_path: Path) -> None:
-    actions = [
+    actions: list[JsonObject] = [
         {"id": "now", "set": {"n": "{{ inputs.n + 1 }}"}},
         {"id": "later", "connection": "api", "request": {"path": "/a"}},
         {

@@ -267,3 +267,18 @@ class TestCheck:
 
     def test_the_repository_itself_is_clean(self) -> None:
         assert check(load(Path(__file__).parent.parent)) == []
+
+
+def test_what_is_extended_without_a_type_is_one_error_and_no_crash(tmp_path: Path) -> None:
+    folder = tmp_path / "connections.d"
+    folder.mkdir()
+    (folder / "half.yaml").write_text("description: nothing else\n")
+    (folder / "whole.yaml").write_text("extends: half\ntype: none\nbase_url: https://example.com\n")
+    (folder / "neither.yaml").write_text("extends: half\nbase_url: https://example.com\n")
+
+    project = load(tmp_path)
+
+    assert {(item.primary.span.path, item.rule) for item in project.diagnostics} == {
+        ("connections.d/half.yaml", "missing-key")
+    }
+    assert set(project.connections) == {"whole"}

@@ -24,6 +24,7 @@ from tests.servers.faults import faults
 from tests.servers.http import Server
 
 JsonObject = dict[str, Any]
+CLEANUP: JsonObject = {"finally": [request("clean", path="/body/json")]}
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ def test_missing_secrets_end_a_run_before_anything_is_sent(api: Server, tmp_path
         [request("one")],
         url=api.url,
         connection=connection,
-        **{"finally": [{"id": "clean", "set": {"x": 1}}]},
+        **CLEANUP,
     )
     watched = Watched()
     with pytest.raises(SecretsError) as caught:
@@ -234,7 +235,7 @@ def test_a_stop_lets_what_is_in_flight_end_and_then_cleans_up(
 ) -> None:
     stop, watched = stopping(status, "slow")
     actions = [request("slow", "POST", "/slow/0.15"), request("next")]
-    workflow = {
+    workflow: JsonObject = {
         "finally": [request("clean", path="/body/json")],
         "on_failure": [request("tell")],
         "outputs": {"x": "1"},
@@ -259,7 +260,7 @@ def test_what_does_not_end_in_time_is_cancelled_with_an_unknown_outcome(
     stop, watched = stopping(Status.TERMINATED, "slow")
     actions = [request("slow", "POST", "/hold"), request("next")]
     ran = run(
-        simple(tmp_path, actions, url=api.url, **{"finally": [request("clean", path="/body/json")]}),
+        simple(tmp_path, actions, url=api.url, **CLEANUP),
         stop=stop,
         watched=watched,
     )
@@ -299,9 +300,7 @@ def test_a_stop_while_secrets_are_read(
 ) -> None:
     monkeypatch.setattr("runner.secrets.env.EnvSource", Slow)
     connection = {"type": "bearer", "auth": {"token": "env://TOKEN"}}
-    project = simple(
-        tmp_path, [request("one")], url=api.url, connection=connection, **{"finally": [request("clean")]}
-    )
+    project = simple(tmp_path, [request("one")], url=api.url, connection=connection, **CLEANUP)
 
     def soon(stop: Stop) -> None:
         if end == "stop":
@@ -340,7 +339,7 @@ def test_cancelling_the_whole_run_closes_everything(api: Server, tmp_path: Path)
 
 
 def test_a_second_failure_in_finally_does_not_hide_the_first(api: Server, tmp_path: Path) -> None:
-    workflow = {
+    workflow: JsonObject = {
         "finally": [request("clean", path="/status/500"), request("last")],
         "on_failure": [{"id": "tell", "set": {"why": "{{ error.message }} in {{ error.action }}"}}],
     }
@@ -356,13 +355,13 @@ def test_a_second_failure_in_finally_does_not_hide_the_first(api: Server, tmp_pa
 
 
 def test_finally_fails_a_run_that_went_well(api: Server, tmp_path: Path) -> None:
-    workflow = {"finally": [request("clean", path="/status/500")]}
+    workflow: JsonObject = {"finally": [request("clean", path="/status/500")]}
     ran = run(simple(tmp_path, [request("one", path="/body/json")], url=api.url, **workflow))
     assert (ran.result.status, ran.failure[0]) == (Status.FAILED, "unexpected-status")
 
 
 def test_finally_sees_no_error_after_success(tmp_path: Path) -> None:
-    workflow = {
+    workflow: JsonObject = {
         "actions": [{"id": "a", "set": {"x": 1}}],
         "finally": [
             {"id": "quiet", "if": "{{ error }}", "set": {"x": 1}},

@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.compare import amounts, checks
 from runner.compare.danger import danger
-from runner.compare.meaning import READING
+from runner.compare.meaning import reads
 from runner.compare.pairs import Both, Pair
 from runner.compare.tree import MISSING, dig, listed, mapping, same
 from runner.errors import JsonObject
@@ -85,10 +85,10 @@ def _tls(old: dict[str, Any], after: dict[str, Any], pair: Pair) -> Iterator[Jso
 
 def _test(old: dict[str, Any], after: dict[str, Any], pair: Pair) -> Iterator[JsonObject]:
     before, now = mapping(old.get("test")), mapping(after.get("test"))
-    if now.get("method", "GET") in READING:
+    if reads(now.get("method", "GET")):
         return
     target = f"{now.get('method')} {now.get('path', '')}, sent by `runner connections test`"
-    if before.get("method", "GET") in READING:
+    if reads(before.get("method", "GET")):
         yield danger("new-write", target, pair.file, after=target, connection=pair.title)
     elif not same({**before, "expect": None}, {**now, "expect": None}):
         yield danger("changed-write", target, pair.file, connection=pair.title)

@@ -14,7 +14,7 @@ from runner.compare.tree import Path, canonical, dig, listed, mapping
 from runner.duration import PATTERN, seconds
 
 SECTIONS = ("actions", "on_failure", "finally")
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_READING = ("GET", "HEAD", "OPTIONS")
 INHERITED = ("connection", "retry", "timeout")
 """Keys of `defaults`, which hold for the actions that do not have them."""
 
@@ -54,6 +54,11 @@ def default_of(kind: str, path: Path) -> Any:
     if path[:1] in (("retry",), ("if",)):
         return None
     return {"action": _ACTION, "connection": _CONNECTION}.get(kind, {}).get(path)
+
+
+def reads(method: Any) -> bool:
+    """Tell whether a method changes nothing (RFC 9110, section 9.2.1)."""
+    return method in _READING
 
 
 def connection(value: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from runner.compare import amounts, checks
 from runner.compare.danger import danger
-from runner.compare.meaning import READING, SECTIONS
+from runner.compare.meaning import SECTIONS, reads
 from runner.compare.pairs import Both, Pair
 from runner.compare.side import Side
 from runner.compare.tree import MISSING, canonical, dig, listed, mapping, same
@@ -130,7 +130,7 @@ def writes(action: Any) -> bool:
     request = mapping(mapping(action).get("request"))
     if not request:
         return False
-    return request.get("method", "POST" if "graphql" in request else "GET") not in READING
+    return not reads(request.get("method", "POST" if "graphql" in request else "GET"))
 
 
 def _effective(side: Side, action: Any, path: tuple[str, ...], default: Any, renamed: dict[str, str]) -> Any:
@@ -138,9 +138,10 @@ def _effective(side: Side, action: Any, path: tuple[str, ...], default: Any, ren
         given = dig(action, *path)
         return default if given is MISSING else given
     name = action.get("connection")
-    name = {new: old for old, new in renamed.items()}.get(name, name)
+    if isinstance(name, str):
+        name = {new: old for old, new in renamed.items()}.get(name, name)
     known = isinstance(name, str) and name in side.names("connection")
-    given = dig(side.connection(name), *path) if known else MISSING
+    given = dig(side.connection(str(name)), *path) if known else MISSING
     return default if given is MISSING else given
 
 

@@ -75,7 +75,7 @@ def test_the_same_host_is_followed_with_credentials(
 def test_another_host_is_refused_by_default(
     redirects: str | None, api: Server, other: Server, tmp_path: Path
 ) -> None:
-    fields = {"redirects": redirects} if redirects else {}
+    fields: JsonObject = {"redirects": redirects} if redirects else {}
     ran = asked(tmp_path, api.url, f"/redirect/302?to={other.url}/landed", **fields)
     assert ran.failure[0] == "redirect"
     assert other.url.removeprefix("http://") in ran.failure[1]

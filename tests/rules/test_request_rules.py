@@ -73,7 +73,7 @@ def test_paths_that_leave_their_place_in_every_style(
         "/",
         "/a/b.c/..d/e..",
         "/...",
-        "/a?next=../b&c=//d",
+        "/a?next=x/../b&c=//d",
         "/{{ '../' ~ inputs.x }}",
         "/{{ inputs.x }}{# see ../ #}",
         "/proxy/https://example.com",

@@ -1,0 +1,143 @@
+"""Measures checking: `python -m benchmarks.checking`. A project of 1,000 workflows and 100 connections, and one file of it.
+
+Beside it, in the same rounds, check-jsonschema on the same files with the same schemas. It checks the shape of each file
+and nothing else: no names, no templates, no rules. It is installed into an environment of its own below `build/`.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import generate
+
+ROOT = Path(__file__).parents[1]
+RUNNER = str(Path(sys.executable).with_name("runner"))
+OTHER = "check-jsonschema==0.39.0"
+WHOLE, ONE, SHAPES = "runner validate", "runner validate PATH", "check-jsonschema"
+
+
+@dataclass(slots=True)
+class Taken:
+    """Of each round: seconds from start to end, seconds of processor time, and the most memory in MB."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+
+
+def installed() -> str:
+    """Give the command `check-jsonschema`; installs it where it is missing."""
+    home = ROOT / "build" / "check-jsonschema"
+    command = home / "bin" / "check-jsonschema"
+    if not command.exists():
+        print(f"installing {OTHER} into {home}", file=sys.stderr)
+        venv.create(home, with_pip=True)
+        subprocess.run([home / "bin" / "python", "-m", "pip", "install", "--quiet", OTHER], check=True)
+    return str(command)
+
+
+def run(commands: Sequence[Sequence[str]], directory: Path) -> tuple[float, float, float]:
+    """Run commands one after the other on one core; raises where one finds something wrong."""
+    wall = cpu = memory = 0.0
+    core = {min(os.sched_getaffinity(0))}
+    for command in commands:
+        before = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env={"PATH": os.defpath, "HOME": str(directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        os.sched_setaffinity(process.pid, core)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        process.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall += time.perf_counter() - before
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{output.decode()[-2000:]}")
+        cpu += usage.ru_utime + usage.ru_stime
+        memory = max(memory, usage.ru_maxrss / 1024)
+    return wall, cpu, memory
+
+
+def cases(project: Path) -> dict[str, list[list[str]]]:
+    """Give the commands of each case; one changed file is the first of the workflows, with a comment more."""
+    workflows = [str(path.relative_to(project)) for path in sorted(project.glob("workflows.d/**/*.yaml"))]
+    connections = [str(path.relative_to(project)) for path in sorted(project.glob("connections.d/**/*.yaml"))]
+    changed = project / workflows[0]
+    changed.write_text("# changed\n" + changed.read_text(encoding="utf-8"), encoding="utf-8")
+    other = installed()
+    schemas = ROOT / "schemas"
+    return {
+        WHOLE: [[RUNNER, "validate"]],
+        ONE: [[RUNNER, "validate", workflows[0]]],
+        SHAPES: [
+            [other, "--schemafile", str(schemas / "workflow.schema.json"), *workflows],
+            [other, "--schemafile", str(schemas / "connection.schema.json"), *connections],
+        ],
+    }
+
+
+def measure(project: Path, rounds: int) -> dict[str, Taken]:
+    """Run every case once a round, in another order each time; the first round only warms the caches."""
+    listed = list(cases(project).items())
+    found = {name: Taken() for name, _ in listed}
+    shuffle = random.Random(generate.SEED).shuffle
+    for number in range(rounds + 1):
+        print(f"round {number} of {rounds}", end="\r", file=sys.stderr, flush=True)
+        shuffle(listed)
+        for name, commands in listed:
+            wall, cpu, memory = run(commands, project)
+            if number:
+                found[name].wall.append(wall)
+                found[name].cpu.append(cpu)
+                found[name].memory.append(memory)
+    return found
+
+
+def table(found: dict[str, Taken]) -> str:
+    """Write medians and the ratio to the first case as a Markdown table."""
+    rows = ["| command | wall, median | x | CPU, median | x | memory |", "|---|---:|---:|---:|---:|---:|"]
+    base = found[WHOLE]
+    base_wall, base_cpu = statistics.median(base.wall), statistics.median(base.cpu)
+    for name, taken in found.items():
+        wall, cpu = statistics.median(taken.wall), statistics.median(taken.cpu)
+        rows.append(
+            f"| {name} | {wall:.2f} s | {wall / base_wall:.2f} | {cpu:.2f} s | {cpu / base_cpu:.2f} "
+            f"| {max(taken.memory):.0f} MB |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Make the project, measure, print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.checking", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, help="default 7")
+    parser.add_argument("--workflows", type=int, default=generate.WORKFLOWS)
+    parser.add_argument("--connections", type=int, default=generate.CONNECTIONS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="runner-bench-") as home:
+        project = Path(home)
+        generate.write(project, workflows=options.workflows, connections=options.connections)
+        found = measure(project, options.rounds)
+    print(
+        f"{options.workflows} workflows, {options.connections} connections, medians of {options.rounds} rounds\n"
+    )
+    print(table(found), end="")
+
+
+if __name__ == "__main__":
+    main()
