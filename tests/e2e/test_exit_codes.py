@@ -87,7 +87,7 @@ def test_3_errors_in_the_project_send_nothing(program: Program, server: Server, 
 def test_4_secrets_that_are_unavailable_send_nothing(program: Program, server: Server) -> None:
     ended = program.run("run", "job", "--report", "junit=run.xml", "--report", "json=run.json", API_TOKEN="")
     assert ended.code == 4
-    assert "API_TOKEN is empty" in ended.err
+    assert "env API_TOKEN: the environment variable is empty" in ended.err
     assert "--> connections.d/api.yaml:4:" in ended.err
     assert server.requests == ()
     report = json.loads((program.directory / "run.json").read_text())

@@ -98,4 +98,4 @@ def test_a_plain_locale_changes_nothing(program: Program) -> None:
         ended = program.run("plan", "job", "--format", "json", **environ)
         assert ended.code == 0, ended.err
         headers = json.loads(ended.out)["actions"][0]["request"]["headers"]
-        assert headers == {"Authorization": "‹secret env API_TOKEN›"}
+        assert headers == {"Authorization": "Bearer ‹secret env API_TOKEN›"}

@@ -126,7 +126,28 @@ class OpenBao:
         namespace: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Send an API request, as root unless a token is given; raises AnswerError."""
+        """Send an API request, as root unless a token is given; raises AnswerError.
+
+        A mount that is new refuses everything for a moment, while it is upgraded to version 2: that is waited for.
+        """
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return self._ask(method, path, body, token, namespace, headers)
+            except AnswerError as error:
+                if "Upgrading from non-versioned" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        token: str | None,
+        namespace: str,
+        headers: Mapping[str, str] | None,
+    ) -> dict[str, Any]:
         sent = {"X-Vault-Token": self.root_token if token is None else token, **(headers or {})}
         if namespace:
             sent["X-Vault-Namespace"] = namespace
