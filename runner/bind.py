@@ -106,8 +106,8 @@ class Binder:
                 wanted if isinstance(wanted, bool) else self.template(wanted, place, roots, mode=Mode.TEXT)
             )
         schema = value.get("schema")
-        if schema is not None:
-            self._own_schema(schema, (*pointer, "schema"))
+        if schema is not None and not self._own_schema(schema, (*pointer, "schema")):
+            schema = None
         that = tuple(
             self.template(item, (*pointer, "that", index), roots | {"response"})
             for index, item in enumerate(value.get("that", []))
@@ -119,7 +119,8 @@ class Binder:
             that=that,
         )
 
-    def _own_schema(self, schema: Any, pointer: Pointer) -> None:
+    def _own_schema(self, schema: Any, pointer: Pointer) -> bool:
+        """Tell whether a schema that a user wrote is one: rules look into those only."""
         from runner.schema import schema_problem
 
         problem = schema_problem(schema)
@@ -127,6 +128,7 @@ class Binder:
             place, sentence = problem
             message = f"not a JSON Schema: {_field(place) or 'it'} must be {sentence}"
             self.diagnostics.append(error("invalid-value", message, self.span((*pointer, *place))))
+        return not problem
 
 
 def retry(value: Mapping[str, Any] | None) -> Retry | None:

@@ -121,6 +121,7 @@ def _input(name: str, value: Mapping[str, Any], binder: Binder) -> Input:
                 binder.span((*place, *pointer)),
             )
         )
+        schema = {}  # rules look into valid ones
     elif "default" in value:
         for _, sentence in problems_of(schema, value["default"]):
             message = f"the default of input '{name}' must be {sentence.removeprefix('must be ')}"

@@ -133,6 +133,8 @@ class _Loader:
     def _mapping(self, document: Document, name: str) -> bool:
         if isinstance(document.value, dict):
             return True
+        if not isinstance(document.value, list):  # rules look into mappings and lists
+            del self.project.documents[document.path]
         what = "the file is empty" if document.value is None else f"a {name} file holds a mapping"
         self.project.diagnostics.append(
             error(
@@ -310,9 +312,19 @@ class _Loader:
         files = self._files("workflow")
         project.workflow_names = frozenset(files)
         chosen = project_files.needed(only, files.values(), self._content) if only else None
+        if chosen is not None:
+            self._workflows({name: path for name, path in files.items() if path in chosen})
+            used = {name for workflow in project.workflows.values() for name in workflow.connections}
+            if project_files.connections_in(only) <= used:
+                return
+        # What no workflow seems to use is judged by all of them.
+        self._workflows({name: path for name, path in files.items() if name not in project.workflows})
+
+    def _workflows(self, files: Mapping[str, str]) -> None:
+        project = self.project
         for name, path in files.items():
-            if chosen is not None and path not in chosen:
-                continue
+            if path in project.texts:
+                continue  # it was read before, and has no workflow in it
             document = self._read(path)
             if document is None or not self._mapping(document, "workflow"):
                 continue

@@ -44,5 +44,13 @@ def needed(
     return frozenset(chosen)
 
 
+def connections_in(paths: Sequence[str]) -> frozenset[str]:
+    """Name the connections whose files are among the paths."""
+    folder = "connections.d/"
+    return frozenset(
+        path.removeprefix(folder).removesuffix(".yaml") for path in paths if path.startswith(folder)
+    )
+
+
 def _may_name(raw: bytes, name: bytes) -> bool:
     return name in raw or (b"\\" in raw and _ESCAPE.search(raw) is not None)

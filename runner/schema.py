@@ -13,7 +13,7 @@ from runner.diagnostics import Diagnostic, error, names_hint
 from runner.document import Pointer
 from runner.filters import type_name
 from runner.language import schema_text
-from runner.schema_parts import unusable
+from runner.schema_parts import judged_alike, unusable
 from runner.source import Span
 
 LATER = frozenset(
@@ -112,7 +112,7 @@ def check(name: str, value: Any, locate: Locate) -> list[tuple[Pointer, Diagnost
 
 def problems_of(schema: Any, value: Any) -> list[tuple[Pointer, str]]:
     """Check data against a schema that a user wrote; gives pointer and sentence, never a value."""
-    if _accepts(_judge(schema), value):
+    if judged_alike(schema) and _accepts(_judge(schema), value):
         return []
     try:
         problems = list(_validator(schema).iter_errors(value))
@@ -126,7 +126,9 @@ _UNDECIDED = "as its schema says, but that leads in circles or to what is no sch
 
 def schema_problem(schema: Any) -> tuple[Pointer, str] | None:
     """Tell what is wrong with a schema that a user wrote, or None."""
-    if not _accepts(_meta_judge(), schema):
+    # It would judge by the draft that `$schema` names; here every schema is one of 2020-12.
+    own_draft = isinstance(schema, dict) and "$schema" in schema
+    if own_draft or not _accepts(_meta_judge(), schema):
         from jsonschema import Draft202012Validator
         from jsonschema.exceptions import best_match
 

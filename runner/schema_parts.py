@@ -42,6 +42,18 @@ def unusable(schema: Any) -> tuple[Pointer, str] | None:
     return None
 
 
+_JUDGED_APART = frozenset({"multipleOf", "pattern", "patternProperties", "$schema"})
+
+
+def judged_alike(schema: Any) -> bool:
+    """Tell whether jsonschema and jsonschema-rs judge by a schema alike.
+
+    They do not count the same fractions as multiples; a pattern's word character is any letter to one, an ASCII one to
+    the other.
+    """
+    return not any(_JUDGED_APART & part.keys() for _, part in _parts(schema))
+
+
 def _parts(schema: Any) -> Iterator[tuple[Pointer, dict[str, Any]]]:
     """Give each schema in a schema; not its data, which may look like one (`default`, `enum`)."""
     pending: list[tuple[Pointer, Any]] = [((), schema)]

@@ -31,17 +31,15 @@ def read(text: str, deepest: int) -> tuple[Any, Marks] | None:
 
 
 def _read(next_event: Any, deepest: int) -> tuple[Any, Marks] | None:
-    scalar, alias = yaml.ScalarEvent, yaml.AliasEvent
+    scalar, alias, end = yaml.ScalarEvent, yaml.AliasEvent, yaml.StreamEndEvent
     opening_mapping, opening_list = yaml.MappingStartEvent, yaml.SequenceStartEvent
     closing_mapping, closing_list = yaml.MappingEndEvent, yaml.SequenceEndEvent
-    end, begin = yaml.StreamEndEvent, yaml.DocumentStartEvent
     marks: Marks = {}
     stack: list[tuple[Any, str | None]] = []  # the collections around the open one, each with its pending key
     current: Any = None
-    mapping = False
+    mapping, documents = False, 0
     key: str | None = None
     result: Any = None
-    documents = 0
     while True:
         event = next_event()
         kind = type(event)
@@ -54,8 +52,8 @@ def _read(next_event: Any, deepest: int) -> tuple[Any, Marks] | None:
                 if value in current or value == "<<":
                     return None
                 key = intern(value)
-                if len(stack) == 2:
-                    marks[str(stack[1][1]), key] = event
+                if len(stack) == 2 and (outer := stack[1][1]) is not None:
+                    marks[outer, key] = event
                 continue
             if not event.style:
                 value = plain_value(value)
@@ -78,7 +76,7 @@ def _read(next_event: Any, deepest: int) -> tuple[Any, Marks] | None:
         elif kind is end:
             return result, marks
         else:
-            documents += kind is begin
+            documents += kind is yaml.DocumentStartEvent
             if documents > 1:
                 return None
             continue

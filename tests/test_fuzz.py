@@ -219,6 +219,9 @@ VALUES = st.recursive(
 @SOME
 @given(st.sampled_from(FILES), VALUES)
 @example(CONNECTION, {"extends": "api"})
+@example(CONNECTION, "vault://a/b#c")
+@example(WORKFLOW, "vault://a/b#c")
+@example(SETTINGS, "vault://a/b#c")
 @example(SETTINGS, {"environments": {"a": {"connections": {"zebra": {}}}}})
 def test_any_value(tmp_path: Path, path: str, value: Any) -> None:
     survives(tmp_path, path, _written(value))
@@ -247,6 +250,8 @@ def test_a_valid_file_with_any_value_in_it(tmp_path: Path, path: str, data: st.D
 @SOME
 @given(VALUES, VALUES)
 @example({"type": "string", "pattern": "("}, "a")
+@example({"properties": None}, {})
+@example({"type": [], "items": 5, "enum": None}, {})
 @example({"$ref": "#"}, "a")
 @example({"$ref": "#/nowhere"}, 1)
 @example({"$ref": "https://example.com/schema"}, 1)
