@@ -15,7 +15,7 @@ import yaml
 
 from runner.diagnostics import Diagnostic, Label, Severity, error
 from runner.source import Position, Span, whole_file
-from runner.yaml_faults import position_of, syntax_error
+from runner.yaml_faults import position_of, syntax_error, too_deep
 from runner.yaml_scalars import LINE_BREAK, plain_value, solid_places
 from runner.yaml_values import LOADER, Marks
 from runner.yaml_values import read as read_values
@@ -214,11 +214,14 @@ def parse(text: str, shown: str) -> tuple[Document | None, list[Diagnostic]]:
         if plain is not None:
             return Document(shown, text, plain[0], None, plain[1]), []
     found: list[Diagnostic] = []
-    builder = _Builder(text, shown, found)
     try:
-        value, root = builder.build()
+        value, root = _Builder(text, shown, found).build()
     except yaml.YAMLError as problem:
-        found.append(syntax_error(problem, text, shown))
+        if too_deep(problem):  # libyaml 0.2.6 gives up before its events say where our own limit is passed
+            with suppress(yaml.YAMLError, _Abort):
+                _Builder(text, shown, found).build(yaml.SafeLoader)
+        if not found:
+            found.append(syntax_error(problem, text, shown))
         return None, found
     except _Abort:
         return None, found
@@ -239,9 +242,9 @@ class _Builder:
         # Of each open collection: its value, its node, the pending key, its anchor.
         self.stack: list[list[Any]] = []
 
-    def build(self) -> tuple[Any, Node | None]:
+    def build(self, loader: Any = LOADER) -> tuple[Any, Node | None]:
         documents = 0
-        for event in yaml.parse(self.text, Loader=LOADER):
+        for event in yaml.parse(self.text, Loader=loader):
             kind = type(event)
             if kind is yaml.ScalarEvent:
                 self._scalar(event)

@@ -18,6 +18,11 @@ def position_of(mark: Any) -> Position:
     return Position(mark.line + 1, mark.column + 1)
 
 
+def too_deep(problem: yaml.YAMLError) -> bool:
+    """Tell whether the parser stopped at its own limit of nesting, as libyaml does from 0.2.6 on."""
+    return "nesting depth" in str(getattr(problem, "problem", None))
+
+
 def syntax_error(problem: yaml.YAMLError, text: str, shown: str) -> Diagnostic:
     """Explain why a text is not YAML."""
     mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)

@@ -221,6 +221,7 @@ class Bench:
     retries: list[JsonObject] = field(default_factory=list)
     client: Callable[[], Client] | None = None
     inputs: Mapping[str, Any] | None = None
+    after_each: Callable[[], object] = lambda: None
 
     def perform(
         self, *keys: str, workflow: str = "main", states: JsonObject | None = None, user: str | None = None
@@ -263,6 +264,7 @@ class Bench:
                     },
                 }
                 done.append(await perform(ref, session, _Retries(self.retries)))
+                self.after_each()
                 kept = {
                     name: done[-1][name]
                     for name in ("status", "output", "sensitive", "response")

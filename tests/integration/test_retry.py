@@ -292,17 +292,19 @@ def test_a_connection_that_the_server_closed_while_idle_loses_no_post(
 ) -> None:
     """Servers close idle connections without a word: the next POST must still arrive, and once."""
     project_of = [request(f"step{number}", "POST", "/x") for number in range(3)]
-    with _impolite() as (port, arrived):
-        work = bench(simple(tmp_path, project_of, url=f"http://127.0.0.1:{port}"), monkeypatch)
+    with _impolite() as (port, arrived, closed):
+        project = simple(tmp_path, project_of, url=f"http://127.0.0.1:{port}")
+        work = bench(project, monkeypatch, after_each=lambda: closed.acquire(timeout=30))
         results = work.perform("step0", "step1", "step2")
     assert [result["status"] for result in results] == ["succeeded"] * 3
     assert len(arrived) == 3
 
 
 @contextmanager
-def _impolite() -> Iterator[tuple[int, list[bytes]]]:
-    """Serve a port that promises to keep its connections and closes each after one answer."""
+def _impolite() -> Iterator[tuple[int, list[bytes], threading.Semaphore]]:
+    """Serve a port that promises to keep its connections and closes each after one answer; counts what it closed."""
     arrived: list[bytes] = []
+    closed = threading.Semaphore(0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         stopping = threading.Event()
@@ -317,11 +319,12 @@ def _impolite() -> Iterator[tuple[int, list[bytes]]]:
                     connection.sendall(
                         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
                     )
+                closed.release()
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         try:
-            yield port, arrived
+            yield port, arrived, closed
         finally:
             stopping.set()
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
