@@ -14,7 +14,9 @@ EXAMPLES = ("runner plan escalate -i days=30", "runner plan escalate --env stagi
 def options(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     workflow_inputs.add(parser)
-    parser.add_argument("--format", metavar="FORMAT", default="text", help="text or json (default text)")
+    parser.add_argument(
+        "--format", metavar="FORMAT", default="text", help="text, json or markdown (default text)"
+    )
 
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:

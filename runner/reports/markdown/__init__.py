@@ -7,6 +7,7 @@ from runner.diagnostics import Diagnostic, Label, Severity
 from runner.reports import Findings, about_file
 from runner.reports.markdown.diff import diff as diff
 from runner.reports.markdown.escape import bounded, code, inline, row
+from runner.reports.markdown.plan import plan as plan
 
 MARKER = "<!-- runner.d: validate -->"
 
