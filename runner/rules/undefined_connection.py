@@ -43,14 +43,26 @@ def check(project: Project) -> Iterator[Diagnostic]:
         default = _default(workflow)
         if default is not None:
             yield from _unknown(project, workflow, default, ("defaults", "connection"))
+        for pointer, name in _named(workflow):
+            yield from _unknown(project, workflow, name, pointer)
         for action in workflow.every_action:
-            yield from _action(project, workflow, action, default)
+            yield from _action(workflow, action, default)
 
 
 def _default(workflow: Workflow) -> str | None:
     defaults = workflow.document.value.get("defaults") if isinstance(workflow.document.value, dict) else None
     name = defaults.get("connection") if isinstance(defaults, dict) else None
     return name if isinstance(name, str) else None
+
+
+def _named(workflow: Workflow) -> Iterator[tuple[Pointer, str]]:
+    """Give what requests name, in actions with other errors too: those are not part of the workflow."""
+    value = workflow.document.value if isinstance(workflow.document.value, dict) else {}
+    for section in ("actions", "on_failure", "finally"):
+        listed = value.get(section)
+        for index, item in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(item, dict) and "request" in item and isinstance(item.get("connection"), str):
+                yield (section, index, "connection"), item["connection"]
 
 
 def _unknown(project: Project, workflow: Workflow, name: str, pointer: Pointer) -> Iterator[Diagnostic]:
@@ -64,14 +76,10 @@ def _unknown(project: Project, workflow: Workflow, name: str, pointer: Pointer) 
     )
 
 
-def _action(
-    project: Project, workflow: Workflow, action: Action, default: str | None
-) -> Iterator[Diagnostic]:
+def _action(workflow: Workflow, action: Action, default: str | None) -> Iterator[Diagnostic]:
     document = workflow.document
     written = document.get(action.pointer)
     named = isinstance(written, dict) and "connection" in written
-    if named and action.connection is not None:
-        yield from _unknown(project, workflow, action.connection, (*action.pointer, "connection"))
     if action.kind != "request":
         return
     place: Pointer = (*action.pointer, "request")

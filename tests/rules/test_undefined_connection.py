@@ -100,3 +100,10 @@ def test_an_environment_overrides_a_connection_that_exists(tmp_path: Path) -> No
     }
     found = findings(tmp_path, files, environment="dev")
     assert brief(tmp_path, found) == [(RULE, "no connection 'ticket'", "ticket")]
+
+
+def test_an_action_with_another_mistake_is_checked_too(tmp_path: Path) -> None:
+    text = "actions:\n  - {id: a, conection: x, connection: nope, request: {path: /}, retry: often}\n"
+    assert ("undefined-connection", "nope") in [
+        (rule, marked) for rule, _, marked, _ in found_in(tmp_path, text)
+    ]
