@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 from runner import answer as answers
 from runner.answer import Response
+from runner.auth import Authenticator, Outgoing, Refused
 from runner.client import Exchange, ExchangeError
 from runner.duration import written
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.means import against, permission
 from runner.model import IDEMPOTENT_METHODS, Action, Connection, Retry
 from runner.redirects import Origin, Redirects
 
@@ -24,6 +26,19 @@ HARMLESS_STATUSES = frozenset({429, 503})
 
 LONGEST_RETRY_AFTER = 120.0
 LONGEST_RETRYING = 300.0
+
+
+class Remembered:
+    """Applies an authenticator and remembers the last request: a 401 is about that one."""
+
+    def __init__(self, made: Authenticator) -> None:
+        self._made = made
+        self.request: Outgoing | None = None
+
+    async def apply(self, request: Outgoing) -> None:
+        """Apply it, and remember."""
+        await self._made.apply(request)
+        self.request = request
 
 
 class Attempts:
@@ -46,6 +61,7 @@ class Attempts:
         )
         self.repeatable = built.method in IDEMPOTENT_METHODS or action.idempotent
         self.log: list[JsonObject] = []
+        self._applied: Remembered | None = None
         performance.record["attempts"] = self.log
 
     async def run(self) -> Response:
@@ -66,7 +82,7 @@ class Attempts:
                 and self.connection is not None
             ):
                 refreshed = True
-                if await self.performance.session.refresh(self.connection):
+                if await self.performance.session.refresh(self.connection, self._refused(response)):
                     number -= 1
                     continue
             if number >= self.most or not self._may_repeat(failure, response, sent=sent):
@@ -118,7 +134,7 @@ class Attempts:
         headers: tuple[tuple[str, str], ...] = ()
         query: tuple[tuple[str, str], ...] = ()
         if self.connection is not None:
-            authenticator = session.authenticator(self.connection)
+            authenticator = await self._credentials(self.connection)
             headers, query = session.secret_parts(self.connection)
             overridden = {name.lower() for name, _ in (*built.headers, *built.secret_headers)}
             headers = tuple((name, value) for name, value in headers if name.lower() not in overridden)
@@ -146,24 +162,26 @@ class Attempts:
         answer = await session.client.send(exchange, channel, authenticator, extra=headers, extra_query=query)
         return answers.read(answer)
 
+    async def _credentials(self, connection: Connection) -> Remembered:
+        """Give what adds the credentials, ready to do so; without them nothing is sent, and it may be tried again."""
+        try:
+            made = self.performance.session.authenticator(connection)
+            await made.prepare()
+        except FailureError as problem:
+            raise ExchangeError(problem.failure, sent=False) from None
+        self._applied = Remembered(made)
+        return self._applied
+
+    def _refused(self, response: Response) -> Refused:
+        request = self._applied.request if self._applied else None
+        return Refused(request, {name.lower(): value for name, value in response.headers.items()})
+
     def _permit(self, origin: Origin) -> None:
         """Enforce the policy on every hop, before a byte is sent."""
         policy = self.performance.session.project.policy
-        if policy.require_https and origin.scheme != "https":
-            raise self._against_policy(f"plain http to {origin.place}", "require_https")
-        if not policy.permits_host(origin.place):
-            raise self._against_policy(f"a request to {origin.place}", "hosts")
+        permission(policy)(origin)
         if self.built.method in policy.deny_methods:
-            raise self._against_policy(f"the method {self.built.method}", "deny_methods")
-
-    def _against_policy(self, what: str, clause: str) -> FailureError:
-        return FailureError(
-            Failure(
-                kind=FailureKind.NOT_ALLOWED,
-                message=f"the policy of the project does not permit {what}",
-                help=f"`policy.{clause}` in runner.yaml says so",
-            )
-        )
+            raise against(f"the method {self.built.method}", "deny_methods")
 
     def _redirects(self) -> Redirects:
         """Give the action's choice; a body that holds a secret stays with the host that it is for."""

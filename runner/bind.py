@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from runner import registry, secret_ref
+from runner.auth import Bound
 from runner.diagnostics import Diagnostic, error
 from runner.document import Document, Pointer
 from runner.duration import seconds
@@ -93,6 +94,31 @@ class Binder:
             return self.secret(value, pointer)
         return self.template(value, pointer, roots)
 
+    def fields(
+        self,
+        value: Mapping[str, Any],
+        pointer: Pointer,
+        secret_fields: frozenset[str],
+        url_fields: frozenset[str] = frozenset(),
+    ) -> tuple[dict[str, Any], dict[str, SecretRef]]:
+        """Bind the flat fields of an `auth`: secret references, URLs as templates, the rest as it is.
+
+        Any text may be a reference instead. Gives the fields that could be bound, and the references among them.
+        """
+        bound: dict[str, Any] = {}
+        secrets: dict[str, SecretRef] = {}
+        for name, item in value.items():
+            place = (*pointer, name)
+            if name in secret_fields or (isinstance(item, str) and secret_ref.looks_like_reference(item)):
+                ref = self.secret(item, place)
+                if ref is not None:
+                    bound[name] = secrets[name] = ref
+            elif name in url_fields:
+                bound[name] = self.template(item, place, URL_ROOTS, mode=Mode.TEXT)
+            else:
+                bound[name] = item
+        return bound, secrets
+
     def expect(self, value: Mapping[str, Any] | None, pointer: Pointer, roots: frozenset[str]) -> Expect:
         """Bind `expect`."""
         if not value:
@@ -163,28 +189,24 @@ def limits(*levels: Mapping[str, Any]) -> Limits:
     )
 
 
-def auth_config(type_: str, value: Mapping[str, Any], binder: Binder) -> tuple[Any, dict[str, SecretRef]]:
-    """Bind `auth`: the type's Config, and its secret references by field. None where a reference is malformed."""
+def auth(type_: str, value: Mapping[str, Any], binder: Binder) -> Bound:
+    """Bind `auth` as its type says; `config` is None where a reference is malformed."""
     module = registry.load("auth", type_)
-    refs: dict[str, SecretRef] = {}
-    if type_ != "api_key":
-        fields = _auth_fields(module.SECRET_FIELDS, value, ("auth",), "", binder, refs)
-        return (None if binder.diagnostics else module.Config(**fields)), refs
-    many = "keys" in value
-    keys = [
-        _auth_fields(
-            module.SECRET_FIELDS,
-            item,
-            ("auth", "keys", index) if many else ("auth",),
-            f"keys.{index}.",
-            binder,
-            refs,
-        )
-        for index, item in enumerate(value["keys"] if many else [value])
-    ]
+    if hasattr(module, "bind"):
+        bound: Bound = module.bind(value, binder)
+        return bound
+    url_fields: frozenset[str] = getattr(module, "URL_FIELDS", frozenset())
+    fields, secrets = binder.fields(value, ("auth",), module.SECRET_FIELDS, url_fields)
     if binder.diagnostics:
-        return None, refs
-    return module.Config(keys=tuple(module.Key(**key) for key in keys)), refs
+        return Bound(config=None, secrets=secrets)
+    config = module.Config(**fields)
+    return Bound(
+        config=config,
+        secrets=secrets,
+        urls={name: fields[name] for name in sorted(url_fields) if name in fields},
+        sent_to=module.sent_to(config) if hasattr(module, "sent_to") else {},
+        written=getattr(module, "WRITTEN_FIELDS", frozenset()) & secrets.keys(),
+    )
 
 
 def report_typed_in(type_: Any, value: Any, binder: Binder) -> None:
@@ -197,27 +219,7 @@ def report_typed_in(type_: Any, value: Any, binder: Binder) -> None:
     for pointer, item in listed:
         if isinstance(item, dict):
             texts = {name: text for name, text in item.items() if isinstance(text, str)}
-            _auth_fields(names, texts, pointer, "", binder, {})
-
-
-def _auth_fields(
-    secret_fields: frozenset[str],
-    fields: Mapping[str, Any],
-    pointer: Pointer,
-    prefix: str,
-    binder: Binder,
-    refs: dict[str, SecretRef],
-) -> dict[str, Any]:
-    bound: dict[str, Any] = {}
-    for name, item in fields.items():
-        if name in secret_fields or (isinstance(item, str) and secret_ref.looks_like_reference(item)):
-            ref = binder.secret(item, (*pointer, name))
-            if ref is not None:
-                refs[prefix + name] = ref
-                bound[name] = ref
-        else:
-            bound["place" if name == "in" else name] = item
-    return bound
+            binder.fields(texts, pointer, names)
 
 
 @lru_cache(maxsize=4096)  # most fields are those of the files before

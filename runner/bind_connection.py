@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth_config, retry
+from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth, retry
 from runner.duration import seconds
 from runner.model import AllowRule, Connection, TestRequest, Tls
 from runner.secret_ref import SecretRef, looks_like_reference
@@ -12,7 +12,7 @@ from runner.template import Mode, Template, Tree
 
 def bind(name: str, value: Mapping[str, Any], binder: Binder) -> Connection | None:
     """Bind a connection whose value has passed its schema; None where a secret reference of it is malformed."""
-    auth, auth_secrets = auth_config(value["type"], value.get("auth", {}), binder)
+    credentials = auth(value["type"], value.get("auth", {}), binder)
     base_url = binder.template(value["base_url"], ("base_url",), URL_ROOTS, mode=Mode.TEXT)
     headers: dict[str, Template | SecretRef] = {}
     for key, item in value.get("headers", {}).items():
@@ -37,8 +37,11 @@ def bind(name: str, value: Mapping[str, Any], binder: Binder) -> Connection | No
     made = Connection(
         name=name,
         type=value["type"],
-        auth=auth,
-        auth_secrets=auth_secrets,
+        auth=credentials.config,
+        auth_secrets=credentials.secrets,
+        auth_urls=credentials.urls,
+        auth_sent_to=credentials.sent_to,
+        auth_written=credentials.written,
         base_url=base_url,
         shared=value.get("shared", False),
         description=value.get("description"),

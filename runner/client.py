@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from runner import __version__, tls
-from runner.auth import Authenticator, Outgoing
+from runner.auth import Applies, Outgoing
 from runner.decoder import Decoder, too_big
 from runner.errors import Failure, FailureError, FailureKind
 from runner.redirects import (
@@ -129,7 +129,7 @@ class Client:
         self,
         exchange: Exchange,
         channel: Channel,
-        authenticator: Authenticator | None = None,
+        authenticator: Applies | None = None,
         extra: Pairs = (),
         extra_query: Pairs = (),
     ) -> Answer:
@@ -238,7 +238,7 @@ class _Credentials:
 
     def __init__(
         self,
-        authenticator: Authenticator | None,
+        authenticator: Applies | None,
         headers: Pairs,
         query: Pairs,
         known: Callable[[str], bool] | None,

@@ -103,6 +103,12 @@ class Connection:
     extends: str | None = None
     locate: Callable[[Pointer], Span]
     auth_secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    auth_urls: Mapping[str, Template] = field(default_factory=dict)
+    """URLs beside the base URL that the auth type sends to, by field."""
+    auth_sent_to: Mapping[str, str] = field(default_factory=dict)
+    """Of a secret field of `auth` that does not go to the base URL: the field of the URL that it goes to."""
+    auth_written: frozenset[str] = frozenset()
+    """Secret fields of `auth` that are written back to Vault."""
     templates: tuple[Template, ...] = ()
 
     @property

@@ -1,5 +1,6 @@
 """What one process holds for one run: secrets, credentials, the HTTP client, the redactor. Nothing of it travels."""
 
+import dataclasses
 import json
 import random
 import time
@@ -7,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runner import registry
-from runner.auth import Authenticator
+from runner.auth import Authenticator, FieldError, Refused, revealed
 from runner.client import Channel, Client
 from runner.errors import Failure, FailureError, FailureKind, SecretProblem, SecretsError
+from runner.means import ConnectionMeans
 from runner.model import Connection, Limits, Workflow
 from runner.plan import Plan, resolved_refs
 from runner.project import Project
@@ -103,6 +105,8 @@ class Session:
     async def close(self) -> None:
         """Close connections and end what the secret sources began."""
         try:
+            for authenticator in self._authenticators.values():
+                await authenticator.close()
             if self._client is not None:
                 await self._client.close()
         finally:
@@ -143,20 +147,23 @@ class Session:
         """Give what adds a connection's credentials to its requests."""
         if connection.name not in self._authenticators:
             module = registry.load("auth", connection.type)
-            fields: dict[str, Secret | str] = {}
-            for name in ("username",):
-                value = getattr(connection.auth, name, None)
-                if isinstance(value, str):
-                    fields[name] = value
+            fields: dict[str, Secret | str] = {
+                name: value for name, value in _fields(connection.auth) if isinstance(value, str)
+            }
             fields |= {name: self.secret(ref) for name, ref in connection.auth_secrets.items()}
-            _check_fields(connection, fields)
-            made: Authenticator = module.Authenticator(connection.auth, fields, self.redactor.add)
+            try:
+                _check_lines(connection, getattr(module, "MULTILINE_FIELDS", frozenset()), fields)
+                made: Authenticator = module.Authenticator(
+                    connection.auth, fields, ConnectionMeans(self, connection)
+                )
+            except FieldError as problem:
+                raise _unusable(connection, problem) from None
             self._authenticators[connection.name] = made
         return self._authenticators[connection.name]
 
-    async def refresh(self, connection: Connection) -> bool:
+    async def refresh(self, connection: Connection, refused: Refused) -> bool:
         """After a 401: get other credentials, by the auth type or because the secret in Vault has changed."""
-        if await self.authenticator(connection).refresh():
+        if await self.authenticator(connection).refresh(refused):
             return True
         changed = False
         done, _ = resolved_refs(self.project, connection.secrets, self.plan)
@@ -172,7 +179,9 @@ class Session:
                 self._values[ref] = fresh
                 changed = True
         if changed:
-            self._authenticators.pop(connection.name, None)
+            replaced = self._authenticators.pop(connection.name, None)
+            if replaced is not None:
+                await replaced.close()
         return changed
 
     def secret_parts(
@@ -259,28 +268,34 @@ def _placed(problem: SecretProblem, places: Mapping[ResolvedRef, list[Span]]) ->
     )
 
 
-def _check_fields(connection: Connection, fields: Mapping[str, Secret | str]) -> None:
-    """Refuse credentials that no header can carry, naming the field and never the value."""
-    for name, value in fields.items():
-        text = value.reveal() if isinstance(value, Secret) else value
-        if connection.type == "basic" and name == "username" and ":" in text:
-            raise FailureError(
-                Failure(
-                    kind=FailureKind.SECRET_UNAVAILABLE,
-                    message=f"the user name of the connection '{connection.name}' holds a colon, which type basic cannot send",
-                    help="what follows the colon would be read as the password: put that into auth.password",
-                    span=connection.locate(("auth",)),
-                )
+def _fields(config: Any) -> list[tuple[str, Any]]:
+    """List the fields of a type's Config, those of a dataclass."""
+    return [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
+
+
+def _check_lines(
+    connection: Connection, multiline: frozenset[str], fields: Mapping[str, Secret | str]
+) -> None:
+    """Refuse secrets with line breaks, which no header can carry."""
+    for name in connection.auth_secrets:
+        text = revealed(fields[name])
+        if name not in multiline and any(char in text for char in "\r\n\0"):
+            raise FieldError(
+                name, "holds a line break", help="store it in Vault without the line break at its end"
             )
-        if connection.type != "basic" and any(char in text for char in "\r\n\0"):
-            raise FailureError(
-                Failure(
-                    kind=FailureKind.SECRET_UNAVAILABLE,
-                    message=f"the secret for auth.{name} of the connection '{connection.name}' holds a line break",
-                    help="store it in Vault without the line break at its end",
-                    span=connection.locate(("auth",)),
-                )
-            )
+
+
+def _unusable(connection: Connection, problem: FieldError) -> FailureError:
+    ref = connection.auth_secrets.get(problem.name)
+    what = "secret for" if ref else "value of"
+    return FailureError(
+        Failure(
+            kind=FailureKind.SECRET_UNAVAILABLE,
+            message=f"the {what} auth.{problem.name} of the connection '{connection.name}' {problem.message}",
+            help=problem.help,
+            span=ref.span if ref else connection.locate(("auth",)),
+        )
+    )
 
 
 def _texts(value: Any) -> list[str]:

@@ -32,7 +32,7 @@ LAYERS: dict[str, frozenset[str]] = {
             """,
         "check": "flow ignores check compare git vault_policy",
         "resolve": "plan",
-        "execute": "tls redirects decoder client session answer attempts request perform engine",
+        "execute": "tls redirects decoder client session means answer attempts request perform engine",
         "run": "run connection_test",
     }.items()
 }

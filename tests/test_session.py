@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runner.auth import Refused
 from runner.client import Client
 from runner.errors import SecretProblem, SecretsError
 from runner.plan import Plan
@@ -335,7 +336,7 @@ def test_a_failed_second_reading_is_a_warning_and_the_401_stands(tmp_path: Path)
     warnings: list[str] = []
 
     async def refresh(session: Session) -> bool:
-        return await session.refresh(project.connections["api"])
+        return await session.refresh(project.connections["api"], Refused())
 
     assert opened(project, refresh, source=source, warnings=warnings) is False
     assert warnings == ["after a 401 the secret secret/a#t could not be read again: Vault is sealed"]

@@ -1,15 +1,38 @@
 """Auth types, one file each: fields, schema, and what a type adds to a request.
 
-A type's file holds `SUMMARY`, `SCHEMA` (properties of `auth` and which are required), `SECRET_FIELDS`, a frozen `Config`
-dataclass whose fields are those of the schema, `shown(config, labels)`, which says in a plan what goes along (`labels`
-gives the placeholder of each secret field), and `Authenticator`.
+A type's file, or folder, holds `SUMMARY`, `SCHEMA` (properties of `auth` and which are required), `SECRET_FIELDS` (which take
+secret references only), a frozen `Config`, `shown(config, labels)`, which says in a plan what goes along (`labels`
+gives the placeholder of each secret field), and `Authenticator`. It may also hold:
+
+- `MULTILINE_FIELDS`: secret fields that may hold line breaks (keys in PEM form);
+- `URL_FIELDS`: fields that are URLs of their own, templates over `vars` and `environment`; the type may send to them;
+- `sent_to(config)`: which secret field goes to which of these URLs; all others go to the host of `base_url`;
+- `WRITTEN_FIELDS`: secret fields whose value the type replaces in Vault, where a provider gives another;
+- `bind(value, binder)`: how its `auth` becomes a `Bound`, for a type whose fields are no flat mapping.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
+from runner.template import Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The `auth` of a connection after binding: what its type reads, and what everybody else must know of it.
+
+    `secrets` are its references by field, `urls` its own URLs by field. `sent_to` names for a secret field the URL
+    that it goes to, where that is not the base URL. `written` are the secret fields that are written back to Vault.
+    """
+
+    config: Any
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    urls: Mapping[str, Template] = field(default_factory=dict)
+    sent_to: Mapping[str, str] = field(default_factory=dict)
+    written: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -26,6 +49,15 @@ class Outgoing:
     body: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Refused:
+    """A request that was answered with 401: as `apply` left it (None where it got none), and the answer's headers."""
+
+    request: Outgoing | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What a type adds to a request, for a plan: headers and query parameters with placeholders for secrets."""
@@ -34,15 +66,120 @@ class Shown:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
-class Authenticator(Protocol):
-    """Adds the credentials of one connection to requests for its own origin."""
+class Applies(Protocol):
+    """Adds credentials to requests."""
 
     async def apply(self, request: Outgoing) -> None:
         """Add the credentials to one attempt of a request."""
         ...
 
-    async def refresh(self) -> bool:
-        """Get other credentials after a 401; False where there are none and the answer stands."""
+
+class Authenticator(Applies, Protocol):
+    """Adds the credentials of one connection to requests for its own origin. One for a connection and run."""
+
+    async def prepare(self) -> None:
+        """Get what `apply` needs, a token perhaps. Called before each attempt, outside its time; raises FailureError."""
+        ...
+
+    async def refresh(self, refused: Refused) -> bool:
+        """Get other credentials after a 401; False where there are none and the answer stands.
+
+        Called for each refused request: where it was sent with older credentials than there are now, True is enough.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End what was begun, at the end of the run. Never raises."""
+        ...
+
+
+class Fixed:
+    """The part of an authenticator whose credentials only people replace."""
+
+    async def prepare(self) -> None:
+        """Have everything."""
+
+    async def refresh(self, refused: Refused) -> bool:  # noqa: ARG002 - the same for every type
+        """Have nothing to renew."""
+        return False
+
+    async def close(self) -> None:
+        """Have begun nothing."""
+
+
+class FieldError(Exception):
+    """A value of `auth` cannot be used: the field, what is wrong with it (never the value), what to do."""
+
+    def __init__(self, name: str, message: str, *, help: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.message = message
+        self.help = help
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reply:
+    """An answer to a message: headers by names in lower case, the body decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Message:
+    """A request that a type sends by itself, to a token endpoint say. `shown_url` is what messages say of it."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    harmless: bool = False
+    """Whether it may be sent again even where the server may have acted on it."""
+
+
+class Means(Protocol):
+    """What a run lends to an auth type: the connection's way to send, the clock, the redactor."""
+
+    @property
+    def connection(self) -> str:
+        """The connection's name."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one message may take."""
+        ...
+
+    def register(self, value: str, label: str) -> None:
+        """Tell the redactor of a value made from secrets or obtained with them, before anything is done with it."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tell people."""
+        ...
+
+    def now(self) -> float:
+        """Give the time, in seconds since 1970."""
+        ...
+
+    def jitter(self) -> float:
+        """Give a number between 0 and 1 by chance."""
+        ...
+
+    def base_url(self) -> str:
+        """Give the rendered base URL, without a slash at its end."""
+        ...
+
+    def text(self, template: Template) -> str:
+        """Render a template of `auth`."""
+        ...
+
+    async def send(self, message: Message) -> Reply:
+        """Send a message under the connection's TLS, proxy, timeout and policy; redirects are not followed.
+
+        What surely did not reach the server, 429 and 503 are tried again as the connection says. Raises FailureError.
+        """
         ...
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from runner.auth import Outgoing, Register, Shown, bare_scheme, revealed
+from runner.auth import Bound, Fixed, Means, Outgoing, Shown, bare_scheme, revealed
+from runner.bind import Binder
+from runner.document import Pointer
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
@@ -59,6 +61,21 @@ class Config:
     keys: tuple[Key, ...]
 
 
+def bind(value: Mapping[str, Any], binder: Binder) -> Bound:
+    """Bind one key, or the list under `keys`; its secrets are `keys.0.key`, `keys.1.key`."""
+    many = "keys" in value
+    secrets: dict[str, SecretRef] = {}
+    keys: list[dict[str, Any]] = []
+    for index, item in enumerate(value["keys"] if many else [value]):
+        pointer: Pointer = ("auth", "keys", index) if many else ("auth",)
+        fields, found = binder.fields(item, pointer, SECRET_FIELDS)
+        secrets |= {f"keys.{index}.{name}": ref for name, ref in found.items()}
+        fields["place"] = fields.pop("in")
+        keys.append(fields)
+    broken = bool(binder.diagnostics)
+    return Bound(config=None if broken else Config(keys=tuple(Key(**key) for key in keys)), secrets=secrets)
+
+
 def shown(config: Config, labels: Mapping[str, str]) -> Shown:
     """Show each key where it is sent."""
     headers: dict[str, str] = {}
@@ -77,10 +94,10 @@ def shown(config: Config, labels: Mapping[str, str]) -> Shown:
     return Shown(headers, query)
 
 
-class Authenticator:
+class Authenticator(Fixed):
     """Adds each key where it belongs."""
 
-    def __init__(self, config: Config, fields: Mapping[str, Secret | str], register: Register) -> None:  # noqa: ARG002 - the same for every type
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:  # noqa: ARG002 - the same for every type
         self._keys = [(key, revealed(fields[f"keys.{index}.key"])) for index, key in enumerate(config.keys)]
 
     async def apply(self, request: Outgoing) -> None:
@@ -95,7 +112,3 @@ class Authenticator:
                 cookies.append(f"{key.name}={quote(key.prefix + value, safe='!#$%&()*+-./:<=>?@[]^_`{|}~')}")
         if cookies:
             request.headers.append(("Cookie", "; ".join(cookies)))
-
-    async def refresh(self) -> bool:
-        """Have nothing to renew: a key is replaced by people."""
-        return False

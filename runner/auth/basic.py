@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.auth import Outgoing, Register, Shown, revealed
+from runner.auth import FieldError, Fixed, Means, Outgoing, Shown, revealed
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
@@ -20,6 +20,8 @@ SCHEMA = closed(
     examples=[{"username": "robot@example.com/token", "password": "vault://secret/support/tickets#password"}],
 )
 SECRET_FIELDS = frozenset({"password"})
+MULTILINE_FIELDS = frozenset({"username", "password"})
+"""Base64 carries everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +38,22 @@ def shown(config: Config, labels: Mapping[str, str]) -> Shown:
     return Shown({"Authorization": f"Basic {user}:{labels.get('password', '')}"})
 
 
-class Authenticator:
+class Authenticator(Fixed):
     """Sends `Authorization: Basic BASE64`."""
 
-    def __init__(self, config: Config, fields: Mapping[str, Secret | str], register: Register) -> None:  # noqa: ARG002 - the same for every type
-        pair = f"{revealed(fields['username'])}:{revealed(fields.get('password', ''))}"
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:  # noqa: ARG002 - the same for every type
+        username = revealed(fields["username"])
+        if ":" in username:
+            raise FieldError(
+                "username",
+                "holds a colon, which type basic cannot send",
+                help="what follows the colon would be read as the password: put that into auth.password",
+            )
+        pair = f"{username}:{revealed(fields.get('password', ''))}"
         encoded = base64.b64encode(pair.encode()).decode()
-        register(encoded, "the Basic credentials")
+        means.register(encoded, "the Basic credentials")
         self._value = f"Basic {encoded}"
 
     async def apply(self, request: Outgoing) -> None:
         """Add the header."""
         request.headers.append(("Authorization", self._value))
-
-    async def refresh(self) -> bool:
-        """Have nothing to renew: a password is replaced by people."""
-        return False

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.auth import Outgoing, Register, Shown, bare_scheme, revealed
+from runner.auth import Fixed, Means, Outgoing, Shown, bare_scheme, revealed
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
@@ -37,16 +37,12 @@ def shown(config: Config, labels: Mapping[str, str]) -> Shown:
     return Shown({"Authorization": bare_scheme(config.prefix) + labels["token"]})
 
 
-class Authenticator:
+class Authenticator(Fixed):
     """Sends `Authorization: PREFIX TOKEN`."""
 
-    def __init__(self, config: Config, fields: Mapping[str, Secret | str], register: Register) -> None:  # noqa: ARG002 - the same for every type
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:  # noqa: ARG002 - the same for every type
         self._value = bare_scheme(config.prefix) + revealed(fields["token"])
 
     async def apply(self, request: Outgoing) -> None:
         """Add the header."""
         request.headers.append(("Authorization", self._value))
-
-    async def refresh(self) -> bool:
-        """Have nothing to renew: a token of this type is replaced by people."""
-        return False

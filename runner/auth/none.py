@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.auth import Outgoing, Register, Shown
+from runner.auth import Fixed, Means, Outgoing, Shown
 from runner.sensitive import Secret
 
 SUMMARY = "no credentials"
@@ -21,15 +21,11 @@ def shown(config: Config, labels: Mapping[str, str]) -> Shown:  # noqa: ARG001 -
     return Shown()
 
 
-class Authenticator:
+class Authenticator(Fixed):
     """Adds nothing."""
 
-    def __init__(self, config: Config, fields: Mapping[str, Secret | str], register: Register) -> None:
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:
         pass
 
     async def apply(self, request: Outgoing) -> None:
         """Leave the request as it is."""
-
-    async def refresh(self) -> bool:
-        """Have nothing to renew."""
-        return False

@@ -8,6 +8,7 @@ from runner.auth.basic import Authenticator, Config
 from runner.secret_ref import parse
 from runner.sensitive import MASK, Redactor, Secret
 from runner.source import whole_file
+from tests.auth.means import Lent
 from tests.auth.wire import added
 
 
@@ -34,11 +35,14 @@ def test_pairs(username: str, password: str) -> None:
 
 def test_a_user_name_from_the_file_is_no_secret_and_the_pair_is() -> None:
     redactor = Redactor()
+    means = Lent()
     ref = parse("env://PASSWORD", whole_file("x.yaml"))
     Authenticator(
         Config(username="robot", password=ref),
         {"username": "robot", "password": Secret("secret-pw", "x")},
-        redactor.add,
+        means,
     )
+    for value, label in means.registered.items():
+        redactor.add(value, label)
     pair = base64.b64encode(b"robot:secret-pw").decode()
     assert redactor.text(f"Basic {pair}, robot") == f"Basic {MASK}, robot"

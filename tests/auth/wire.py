@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner import registry
-from runner.auth import Outgoing
+from runner.auth import Outgoing, Refused
 from runner.sensitive import Secret
+from tests.auth.means import Lent
 
 
 @dataclass
@@ -21,18 +22,20 @@ class Added:
 
 def added(kind: str, config: Any, fields: Mapping[str, str]) -> Added:
     """Apply an auth type to a request that has a header and a parameter of its own; these stay as they are."""
-    registered: dict[str, str] = {}
+    means = Lent()
     secrets = {name: Secret(value, name) for name, value in fields.items()}
-    made = registry.load("auth", kind).Authenticator(config, secrets, registered.__setitem__)
+    made = registry.load("auth", kind).Authenticator(config, secrets, means)
     request = Outgoing("GET", "https://api.test/x", [("X-Own", "1")], [("own", "1")])
 
     async def apply() -> None:
+        await made.prepare()
         await made.apply(request)
-        assert await made.refresh() is False
+        assert await made.refresh(Refused(request)) is False
+        await made.close()
 
     asyncio.run(apply())
     assert request.headers[0] == ("X-Own", "1")
     assert request.query[0] == ("own", "1")
     for value in fields.values():
         assert value not in repr(made)
-    return Added(request.headers[1:], request.query[1:], registered)
+    return Added(request.headers[1:], request.query[1:], means.registered)

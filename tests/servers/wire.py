@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from runner.auth import Authenticator, Outgoing
+from runner.auth import Applies, Outgoing
 from runner.client import Answer, Channel, Client, Exchange, ExchangeError
 from runner.errors import Failure
 
@@ -175,7 +175,7 @@ def ask(
     *,
     url: str = f"{HOME}/start",
     origin: str | None = HOME,
-    authenticator: Authenticator | None = None,
+    authenticator: Applies | None = None,
     extra: tuple[tuple[str, str], ...] = (),
     extra_query: tuple[tuple[str, str], ...] = (),
     **fields: Any,

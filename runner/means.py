@@ -1,0 +1,153 @@
+"""What a run lends to the auth type of one connection: its way to send, the clock, the redactor."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from runner.auth import Message, Reply
+from runner.client import Answer, Exchange, ExchangeError
+from runner.errors import Failure, FailureError, FailureKind
+from runner.model import Connection, Retry
+from runner.policy import Policy
+from runner.redirects import Origin
+from runner.request import check_url
+from runner.source import Span
+from runner.template import Template, render
+
+if TYPE_CHECKING:
+    from runner.session import Session
+
+LONGEST_EXCHANGE = 15.0
+"""Seconds that a message of an auth type may take where its connection has no `timeout`, all attempts together."""
+LARGEST_ANSWER = 1 << 20
+AGAIN = frozenset({429, 503})
+"""Statuses that say that the server did not act (SPEC 5)."""
+
+
+class ConnectionMeans:
+    """The means of one connection in one run."""
+
+    def __init__(self, session: "Session", connection: Connection) -> None:
+        self._session = session
+        self._connection = connection
+
+    @property
+    def connection(self) -> str:
+        """The connection's name."""
+        return self._connection.name
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one message may take."""
+        return self._connection.timeout or LONGEST_EXCHANGE
+
+    def register(self, value: str, label: str) -> None:
+        """Tell the redactor of a value made from secrets or obtained with them, before anything is done with it."""
+        self._session.redactor.add(value, label)
+
+    def warn(self, text: str) -> None:
+        """Tell people; known secrets are taken out."""
+        self._session.warn(self._session.redactor.text(text))
+
+    def now(self) -> float:
+        """Give the time, in seconds since 1970."""
+        return self._session.now()
+
+    def jitter(self) -> float:
+        """Give a number between 0 and 1 by chance."""
+        return self._session.jitter()
+
+    def base_url(self) -> str:
+        """Give the rendered base URL, without a slash at its end."""
+        url = self.text(self._connection.base_url).strip().rstrip("/")
+        check_url(url, self._connection.base_url.span, allow_http=self._connection.allow_http)
+        return url
+
+    def text(self, template: Template) -> str:
+        """Render a template of `auth` or of another URL of the connection."""
+        project = self._session.project
+        return str(render(template, {"environment": project.environment, "vars": dict(project.vars)}))
+
+    async def send(self, message: Message) -> Reply:
+        """Send a message under the connection's TLS, proxy, timeout and policy; redirects are not followed.
+
+        Plain http is for this machine only, whatever `allow_http` says. What surely did not reach the server, 429
+        and 503 are tried again as the connection's `retry` says. Raises FailureError.
+        """
+        from runner.attempts import retry_after
+
+        check_url(message.url, self._place(), allow_http=False)
+        retry = self._connection.retry or Retry()
+        most = self._session.project.policy.max_attempts
+        attempts = retry.attempts if most is None else min(most, retry.attempts)
+        deadline = self.now() + self.timeout
+        number = 0
+        while True:
+            number += 1
+            answer: Answer | None = None
+            failure: Failure | None = None
+            asked: float | None = None
+            try:
+                answer = await self._exchange(message, max(0.1, deadline - self.now()))
+                again = answer.status in AGAIN
+                asked = retry_after(dict(_lower(answer)).get("retry-after"), self.now())
+            except ExchangeError as problem:
+                failure = problem.failure
+                again = failure.retryable and (message.harmless or not problem.sent)
+            wait = min(retry.backoff.limit, retry.backoff.first * retry.backoff.factor ** min(number - 1, 64))
+            wait = asked if asked and asked > 0 else wait * self.jitter()
+            late = self.now() + wait >= deadline
+            if not again or number >= attempts or late:
+                if failure is not None:
+                    raise FailureError(failure)
+                assert answer is not None
+                return Reply(answer.status, dict(_lower(answer)), answer.body)
+            await asyncio.sleep(wait)
+
+    async def _exchange(self, message: Message, seconds: float) -> Answer:
+        session, connection = self._session, self._connection
+        parts = urlsplit(message.url)
+        proxy = self.text(connection.proxy) if connection.proxy is not None else None
+        exchange = Exchange(
+            method=message.method,
+            url=message.url,
+            headers=message.headers,
+            body=message.body,
+            redirects="never",
+            timeout=seconds,
+            body_limit=LARGEST_ANSWER,
+            shown_url=f"{parts.scheme}://{parts.netloc}{parts.path}",
+            permit=permission(session.project.policy),
+        )
+        return await session.client.send(exchange, session.channel(connection, None, proxy))
+
+    def _place(self) -> Span:
+        return self._connection.locate(("auth",))
+
+
+def permission(policy: Policy) -> Callable[[Origin], None]:
+    """Give what is asked before each hop of an exchange; it raises FailureError where the policy does not permit it."""
+
+    def permit(origin: Origin) -> None:
+        if policy.require_https and origin.scheme != "https":
+            raise against(f"plain http to {origin.place}", "require_https")
+        if not policy.permits_host(origin.place):
+            raise against(f"a request to {origin.place}", "hosts")
+
+    return permit
+
+
+def against(what: str, clause: str) -> FailureError:
+    """Make the failure of what the policy forbids."""
+    return FailureError(
+        Failure(
+            kind=FailureKind.NOT_ALLOWED,
+            message=f"the policy of the project does not permit {what}",
+            help=f"`policy.{clause}` in runner.yaml says so",
+        )
+    )
+
+
+def _lower(answer: Answer) -> list[tuple[str, str]]:
+    return [(name.lower(), value) for name, value in answer.headers]
