@@ -1,10 +1,10 @@
 """A response as actions see it: status, headers, parsed body; and whether it is what was expected."""
 
-import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from runner import body_format
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection, Expect
 from runner.perform import Headers
@@ -22,8 +22,6 @@ SHOWN_HEADERS = frozenset(
 
 _KEPT_FROM_TEMPLATES = frozenset({"set-cookie", "authorization", "proxy-authenticate", "www-authenticate"})
 LARGEST_RECORDED_BODY = 8 * 1024
-DEEPEST_BODY = 100
-"""Lists and mappings inside of each other in a JSON body."""
 
 
 @dataclass(slots=True)
@@ -61,24 +59,16 @@ def read(answer: "Answer") -> Response:
     for name, value in answer.headers:
         lower = name.lower()
         headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
-    content_type, _, parameters = headers.get("content-type", "").partition(";")
-    content_type = content_type.strip().lower()
-    text = _decoded(answer.body, parameters)
-    body: Any = text or None
-    fault = None
-    if answer.body and (content_type.endswith(("/json", "+json"))):
-        try:
-            body = json.loads(answer.body, parse_constant=_no_constant)
-            fault = _too_deep(answer.body, body)
-        except json.JSONDecodeError as problem:
-            fault = f"line {problem.lineno} column {problem.colno}: {problem.msg}"
-        except (ValueError, RecursionError) as problem:
-            fault = (
-                "it is nested too deeply"
-                if isinstance(problem, RecursionError)
-                else "it is not UTF-8 text, or holds NaN or a number of thousands of digits"
-            )
-    return Response(answer.status, headers, body, answer.url, answer.elapsed, text, fault)
+    read_body = body_format.read(answer.body, headers.get("content-type", ""))
+    return Response(
+        answer.status,
+        headers,
+        read_body.value,
+        answer.url,
+        answer.elapsed,
+        read_body.text,
+        read_body.fault,
+    )
 
 
 def status_expected(expect: Expect, status: int) -> bool:
@@ -111,7 +101,7 @@ def judge(
         raise FailureError(
             Failure(
                 kind=FailureKind.PROTOCOL,
-                message=f"the response says it is JSON and is not: {response.fault}",
+                message=f"the response {response.fault}",
                 help="the API is broken, or something between answered in its place; the report has the body",
                 span=where.span((*action.pointer, action.kind)),
             )
@@ -234,36 +224,3 @@ def recorded(response: Response, performance: "Performance", *, failed: bool) ->
         if len(text) > LARGEST_RECORDED_BODY:
             shown["body_cut"] = True
     return shown
-
-
-def _decoded(body: bytes, parameters: str) -> str:
-    charset = "utf-8"
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            charset = value.strip().strip('"') or charset
-    try:
-        return body.decode(charset, "replace")
-    except (
-        LookupError,
-        ValueError,
-    ):  # unknown, or known to Python and no charset of texts (`idna`, `undefined`)
-        return body.decode("utf-8", "replace")
-
-
-def _too_deep(raw: bytes, body: Any) -> str | None:
-    """Say that a body is nested so deeply that whatever walks through it later would run out of stack."""
-    if raw.count(b"[") + raw.count(b"{") <= DEEPEST_BODY:
-        return None
-    level, depth = [body], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST_BODY:
-            return "it is nested too deeply"
-        items = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
-        level = [item for item in items if isinstance(item, dict | list)]
-    return None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from runner import __version__, tls
 from runner.auth import Applies, Outgoing
-from runner.decoder import Decoder, too_big
+from runner.decoder import Decoder, accepted, too_big
 from runner.errors import Failure, FailureError, FailureKind
 from runner.redirects import (
     Hop,
@@ -46,7 +46,7 @@ DRAINED = 64 * 1024
 DEFAULTS = (
     ("User-Agent", f"runner.d/{__version__}"),
     ("Accept", "*/*"),
-    ("Accept-Encoding", "gzip, deflate"),
+    ("Accept-Encoding", accepted()),
 )
 
 

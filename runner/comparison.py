@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from runner import exact_json
 from runner.errors import JsonObject
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "renamed": "~"}
@@ -34,7 +35,7 @@ def value(given: Any) -> str:
     """Write a value on one line: text as it is, where it cannot be taken for something else."""
     if isinstance(given, str) and given and given == given.strip() and not _ambiguous(given):
         return given
-    return json.dumps(given, ensure_ascii=False)
+    return exact_json.dumps(given)
 
 
 def title(item: Mapping[str, Any]) -> str:

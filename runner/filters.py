@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from runner import duration
+from runner import duration, exact_json
 
 REGEX_SECONDS = 2.0
 """How long one regular expression may search."""
@@ -26,22 +26,24 @@ class FilterError(ValueError):
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """Write a value as JSON: compact, or indented; letters outside ASCII stay as they are."""
-    separators = (",", ":") if indent is None else (",", ": ")
     try:
-        return json.dumps(
-            value, ensure_ascii=False, indent=indent, separators=separators, default=_json_default
-        )
+        return exact_json.dumps(value, indent=indent, compact=indent is None, default=_json_default)
     except (TypeError, ValueError):
         raise FilterError("to_json: the value is no JSON data") from None
 
 
 def from_json(text: Any) -> Any:
     """Read JSON text."""
+    written = _text("from_json", text)
     try:
-        return json.loads(_text("from_json", text))
+        return exact_json.loads(written)
     except json.JSONDecodeError as problem:
         raise FilterError(
             f"from_json: not JSON: {problem.msg} at line {problem.lineno} column {problem.colno}"
+        ) from None
+    except (ValueError, RecursionError):
+        raise FilterError(
+            "from_json: not JSON: it holds NaN, a number of thousands of digits, or is nested too deeply"
         ) from None
 
 
@@ -172,7 +174,7 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return json.dumps(value)
+        return exact_json.dumps(value)
     raise FilterError(f"{name}: text is needed, not {type_name(value)}")
 
 

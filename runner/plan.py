@@ -5,11 +5,12 @@ Nothing here reaches Vault or the network.
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner import registry, template
+from runner import exact_json, registry, template
 from runner.diagnostics import names_hint
 from runner.errors import FailureError, JsonObject, UsageError
 from runner.model import Action, Connection, Input, Workflow
@@ -131,7 +132,7 @@ def read_inputs(
         _check_input(declared, given[name])
         value = given[name]
         if declared.secret:
-            value = Secret(value if isinstance(value, str) else json.dumps(value), f"inputs.{name}")
+            value = Secret(value if isinstance(value, str) else exact_json.dumps(value), f"inputs.{name}")
         result[name] = value
     return result
 
@@ -339,20 +340,28 @@ def _typed(declared: Input, text: str, source: str) -> Any:
         if kind == "integer":
             return int(text)
         if kind == "number":
-            number = float(text)
-            return (
-                int(text) if number.is_integer() and "." not in text and "e" not in text.lower() else number
-            )
+            return _number(text)
         if kind == "boolean":
             return {"true": True, "false": False}[text]
         if kind in ("array", "object"):
-            return json.loads(text)
+            return exact_json.loads(text)
     except (ValueError, KeyError, OverflowError):
         shown = "" if declared.secret else f", not '{text[:40]}'"
         raise UsageError(
             f"{source}: the input '{declared.name}' must be {_WANTED[kind]}{shown}", help=declared.description
         ) from None
     return text
+
+
+def _number(text: str) -> Any:
+    """Read a number as JSON does, so that it keeps its text; other spellings (`+1`, `.5`) as the double they say."""
+    plain = float(text)
+    try:
+        return exact_json.loads(text)
+    except ValueError:
+        if not math.isfinite(plain):
+            raise
+        return int(plain) if plain.is_integer() and "." not in text and "e" not in text.lower() else plain
 
 
 def _check_input(declared: Input, value: Any) -> None:

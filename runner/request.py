@@ -1,14 +1,13 @@
 """One HTTP request of an action: built in two faces, sent, retried, judged."""
 
 import ipaddress
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlsplit
 
-from runner import registry
+from runner import exact_json, registry
 from runner.auth import Shown
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection
@@ -192,7 +191,7 @@ def _encoded(kind: str, value: Any, action: Action) -> tuple[bytes, str | None]:
 
     if kind == "json":
         try:
-            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+            text = exact_json.dumps(value, compact=True)
         except ValueError:
             raise FailureError(
                 Failure(

@@ -143,7 +143,7 @@ class Redactor:
         if isinstance(value, bool) or value is None:
             return value
         if isinstance(value, int | float):
-            written = json.dumps(value)
+            written = repr(value)
             return value if self.text(written) == written else MASK
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.data(item) for key, item in value.items()}
@@ -162,7 +162,7 @@ class Redactor:
         if isinstance(value, bool) or value is None:
             return False
         if isinstance(value, int | float):
-            return self.found_in(json.dumps(value))
+            return self.found_in(repr(value))
         if isinstance(value, Mapping):
             return any(self.found_in(str(key)) or self.found_in(item) for key, item in value.items())
         if isinstance(value, list | tuple):

@@ -1,7 +1,6 @@
 """What one process holds for one run: secrets, credentials, the HTTP client, the redactor. Nothing of it travels."""
 
 import dataclasses
-import json
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -302,7 +301,7 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return [json.dumps(value)]
+        return [repr(value)]
     if isinstance(value, dict):
         return [text for item in value.values() for text in _texts(item)]
     if isinstance(value, list):

@@ -352,6 +352,8 @@ def _look_up(context: Mapping[str, Any], reference: Reference) -> tuple[bool, An
 
 
 def _missing(known: Any, part: Any) -> bool:
+    if isinstance(known, str) and isinstance(part, str):
+        return not hasattr(known, part)
     if isinstance(known, Mapping):
         return part not in known
     if isinstance(known, list | str) and isinstance(part, int):
@@ -373,6 +375,13 @@ def _explain_missing(whole: str, before: str, part: str, known: Any) -> tuple[st
             )
         message = f"'{before}' has no '{part}'" if before else f"there is no '{part}' here"
         return message, names_hint(part, map(str, known), what="names there")
+    if isinstance(known, str) and not part.lstrip("-").isdigit():
+        remedy = "use `| default(...)` where it may be missing"
+        if before == "response.body":
+            remedy = (
+                f"its Content-Type did not say that it is JSON: where it is, write `{before} | from_json`"
+            )
+        return f"'{before}' is text: it has no '{part}'", remedy
     if isinstance(known, list | str):
         return (
             f"'{before}' has {len(known)} items, no item {part}",

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from runner import exact_json
+
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
@@ -23,7 +25,7 @@ def plain_value(text: str) -> Any:
         if match and len(text) <= 1000:
             if match[2] is None and match[3] is None:
                 return int(text)
-            number = float(text)
+            number = exact_json.number(text)
             if abs(number) != float("inf"):
                 return number
     return text

@@ -89,9 +89,9 @@ def test_bodies(
 @pytest.mark.parametrize(
     ("path", "part"),
     [
-        ("/body/not-json", "line 1 column 1: Expecting value"),
+        ("/body/not-json", "it is a page of HTML"),
         ("/body/half-json", "line 1 column 16"),
-        ("/body/nan", "it is not UTF-8 text, or holds NaN"),
+        ("/body/nan", "it holds NaN"),
         ("/body/bad-utf8", "it is not UTF-8 text"),
         ("/deep-json/101", "it is nested too deeply"),
         ("/deep-json/500", "it is nested too deeply"),

@@ -21,6 +21,7 @@ LAYERS: dict[str, frozenset[str]] = {
     for layer, names in {
         "ground": """
             source errors duration sensitive secret_ref registry diagnostics result reference garbage comparison
+            exact_json
             """,
         "load": """
             yaml_scalars yaml_faults yaml_values document
@@ -32,7 +33,7 @@ LAYERS: dict[str, frozenset[str]] = {
             """,
         "check": "flow ignores check compare git vault_policy",
         "resolve": "plan",
-        "execute": "tls redirects decoder client session means answer attempts request perform engine",
+        "execute": "tls redirects decoder body_format client session means answer attempts request perform engine",
         "run": "run connection_test",
     }.items()
 }
@@ -76,6 +77,9 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "jmespath": ("filters",),
     "httpx": ("client", "auth"),
     "httpcore": ("client",),
+    "brotli": ("decoder",),
+    "backports": ("decoder",),
+    "compression": ("decoder",),
     "certifi": ("tls", "secrets.vault"),
     "hvac": ("secrets.vault",),
     "requests": ("secrets.vault",),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runner.errors import UsageError
+from runner.exact_json import Number
 from runner.plan import KNOWN_LATER, Plan, describe, find_workflow, read_inputs, resolve
 from runner.project import Project
 from runner.sensitive import Secret
@@ -55,7 +56,9 @@ def wrong(project: Project, *pairs: str, data: JsonObject | None = None, **envir
         ({"type": "integer"}, "-7", -7),
         ({"type": "number"}, "7", 7),
         ({"type": "number"}, "7.0", 7.0),
-        ({"type": "number"}, "1e3", 1000.0),
+        ({"type": "number"}, "1e3", Number("1e3")),
+        ({"type": "number"}, "1.10", Number("1.10")),
+        ({"type": "number"}, "+1.5", 1.5),
         ({"type": "boolean"}, "true", True),
         ({"type": "boolean"}, "false", False),
         ({"type": "array"}, '[1, "a"]', [1, "a"]),

@@ -1,10 +1,10 @@
 """The options by which a workflow gets its inputs."""
 
 import argparse
-import json
 import sys
 from typing import Any
 
+from runner import exact_json
 from runner.errors import UsageError
 from runner.settings import Settings
 
@@ -68,7 +68,7 @@ def read_file(given: str | None, settings: Settings) -> dict[str, Any] | None:
 
 def _parse(text: str, shown: str) -> Any:
     try:
-        return json.loads(text)
+        return exact_json.loads(text)
     except (ValueError, RecursionError):
         pass  # YAML, or wrong in both
     from runner.document import parse

@@ -1,10 +1,11 @@
 """Values as trees: what is equal in meaning, and the places at which two of them differ."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Final
+
+from runner import exact_json
 
 
 class _Missing:
@@ -51,7 +52,7 @@ def canonical(value: Any) -> str:
     """Write a value so that two texts are equal exactly where the values are: `true` is not 1, `1` is not `1.0`."""
     if value is MISSING:
         return ""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return exact_json.dumps(value, sort_keys=True, compact=True)
 
 
 def same(one: Any, other: Any) -> bool:

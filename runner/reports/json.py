@@ -14,12 +14,12 @@
   where they apply `message`, `help`, `file`, `line`, `method`, `url`, `status` and `duration` (seconds).
 """
 
-import json
 import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
+from runner import exact_json
 from runner.errors import JsonObject
 from runner.reports import Findings
 from runner.result import RunResult
@@ -31,9 +31,9 @@ _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 def dumps(value: Any) -> str:
     """Write JSON data in the form that all commands and reports share: indented, keys in their order."""
     try:
-        text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+        text = exact_json.dumps(value, indent=2)
     except ValueError:
-        text = json.dumps(_finite(value), ensure_ascii=False, indent=2)
+        text = exact_json.dumps(_finite(value), indent=2)
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
@@ -74,7 +74,7 @@ def connection_tests(results: Sequence[JsonObject]) -> str:
 def _finite(value: Any) -> Any:
     """Put null where a number is one that JSON cannot write."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value if math.isfinite(value) or isinstance(value, exact_json.Number) else None
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from backports import zstd
 
 from runner import __version__
 from runner.client import Answer, Channel, Client, ExchangeError
@@ -36,6 +37,8 @@ def test_bodies_are_given_as_they_are(name: str) -> None:
         ("gzip", gzip.compress(b'{"a"', mtime=0) + gzip.compress(b": 1}", mtime=0)),
         ("deflate", zlib.compress(b'{"a": 1}')),
         ("deflate", zlib.compress(b'{"a": 1}')[2:-4]),
+        ("br", b'\x8b\x03\x80{"a": 1}\x03'),
+        ("zstd", zstd.compress(b'{"a": 1}')),
         ("identity", b'{"a": 1}'),
         ("utf-8", b'{"a": 1}'),
     ],
@@ -57,7 +60,8 @@ def test_packed_bodies(encoding: str, packed: bytes, size: int) -> None:
     [
         ("gzip", b"not gzip at all", "is not packed the way it says"),
         ("gzip", gzip.compress(b"x" * 1000, mtime=0)[:-12], "ends in the middle of its packed data"),
-        ("br", b"\x0b\x02\x80ok\x03", "comes in an encoding that runner.d does not read"),
+        ("br", b"\x0b\x02\x80ok", "ends in the middle of its packed data"),
+        ("compress", b"\x1f\x9d", "comes in an encoding that runner.d does not read"),
         ("gzip, gzip", gzip.compress(gzip.compress(b"ok", mtime=0), mtime=0), "comes in an encoding"),
     ],
 )
@@ -142,7 +146,7 @@ def test_what_is_sent() -> None:
     assert request.body == b'{"a": 1}'
     assert request.header("User-Agent") == f"runner.d/{__version__}"
     assert request.header("Accept") == "*/*"
-    assert request.header("Accept-Encoding") == "gzip, deflate"
+    assert request.header("Accept-Encoding") == "gzip, deflate, br, zstd"
     assert request.header("Content-Length") == "8"
     assert request.header("X-Name") == "Zoë"
     assert request.header("X-Padded") == "a b"

@@ -1,9 +1,9 @@
 """A plan as people read it: numbered actions, each request as it would be sent."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from runner import exact_json
 from runner.errors import JsonObject
 from runner.reports.text.style import Style, harmless, one_line
 
@@ -93,12 +93,12 @@ def _pairs(values: Mapping[str, Any], indent: str) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else exact_json.dumps(value)
 
 
 def _json(value: Any) -> str:
-    compact = json.dumps(value, ensure_ascii=False)
-    return compact if len(compact) <= 100 else json.dumps(value, ensure_ascii=False, indent=2)
+    compact = exact_json.dumps(value)
+    return compact if len(compact) <= 100 else exact_json.dumps(value, indent=2)
 
 
 def _retry(value: Any) -> str:
