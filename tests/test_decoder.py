@@ -22,8 +22,8 @@ def bare_deflate(data: bytes) -> bytes:
 
 
 PACKERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "gzip": ("gzip", gzip.compress),
-    "gzip twice": ("x-gzip", lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:])),
+    "gzip": ("gzip", lambda data: gzip.compress(data, mtime=0)),
+    "gzip twice": ("x-gzip", lambda data: gzip.compress(data[:1000], mtime=0) + gzip.compress(data[1000:], mtime=0)),
     "deflate": ("deflate", zlib.compress),
     "bare deflate": ("Deflate", bare_deflate),
     "br": ("br", lambda data: brotli.compress(data, quality=3)),
