@@ -1,15 +1,15 @@
 """A workflow's value to a `Workflow`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from runner import registry
+from runner import cron, registry
 from runner.bind import ACTION_ROOTS, RESPONSE_ROOTS, VARS_ROOTS, Binder, retry
 from runner.diagnostics import error
 from runner.document import Document, Pointer
 from runner.duration import seconds
-from runner.model import Action, Input, Workflow
+from runner.model import Action, Input, Trigger, Workflow
 
 _INPUT_KEYS = frozenset({"secret"})
 _OF_VALUES = frozenset({"hardcoded-secret", "malformed-secret-ref"})
@@ -66,12 +66,49 @@ def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointe
         finally_=sections["finally"],
         outputs=outputs,
         timeout=seconds(value["timeout"]) if "timeout" in value and "timeout" not in unread else None,
+        triggers=() if "triggers" in unread else _triggers(value.get("triggers", ()), binder),
         default_retry=retry(defaults.get("retry")),
         default_timeout=seconds(defaults["timeout"]) if "timeout" in defaults else None,
         limits=part("limits"),
         templates=tuple(binder.templates),
         unread=frozenset(unread),
     )
+
+
+def _triggers(listed: Sequence[Mapping[str, Any]], binder: Binder) -> tuple[Trigger, ...]:
+    made = []
+    for index, item in enumerate(listed):
+        pointer: Pointer = ("triggers", index)
+        zone = item.get("timezone", "UTC")
+        if zone != "UTC" and not cron.zone_exists(zone):
+            remedy = (
+                "give a name of the tz database, such as Europe/Berlin; `timezone: UTC` needs no database"
+            )
+            message = f"no time zone '{zone}' on this machine"
+            binder.diagnostics.append(
+                error("invalid-value", message, binder.span((*pointer, "timezone")), help=remedy)
+            )
+        made.append(
+            Trigger(
+                cron=_cron(item["schedule"], (*pointer, "schedule"), binder),
+                timezone=zone,
+                overlap=item.get("overlap", "skip"),
+                catch_up=seconds(item["catch_up"]) if "catch_up" in item else 0.0,
+                environment=item.get("environment"),
+                inputs=item.get("inputs", {}),
+                pointer=pointer,
+            )
+        )
+    return tuple(made)
+
+
+def _cron(text: str, pointer: Pointer, binder: Binder) -> cron.Cron | None:
+    try:
+        return cron.parse(text)
+    except ValueError as problem:
+        remedy = "write it as in a crontab: '0 7 * * 1-5' is 7:00 from Monday to Friday"
+        binder.diagnostics.append(error("invalid-value", str(problem), binder.span(pointer), help=remedy))
+    return None
 
 
 def _templates_only(

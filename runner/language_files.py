@@ -188,6 +188,38 @@ _WORKFLOW_KEYS: Json = {
         ],
     },
     "timeout": time_span("Longest time of the whole run. Default 60m.", "10m"),
+    "triggers": {
+        "type": "array",
+        "description": "When it is started without anybody: entries for the scheduler that you have, `runner schedules`.",
+        "items": closed(
+            {
+                "schedule": text(
+                    "When: minute, hour, day of the month, month, day of the week, as in a crontab.",
+                    examples=["0 7 * * 1-5"],
+                ),
+                "timezone": text(
+                    "Time zone of the schedule, a name of the tz database. Default UTC.",
+                    examples=["Europe/Berlin"],
+                ),
+                "overlap": text(
+                    "What happens at a time at which the run before still goes on: skip (default), queue, allow.",
+                    enum=["skip", "queue", "allow"],
+                    examples=["skip"],
+                ),
+                "catch_up": time_span(
+                    "How late a time that was missed is made up for. Default: not at all.", "1h"
+                ),
+                "environment": text("An environment of runner.yaml, as with --env.", examples=["staging"]),
+                "inputs": {
+                    "type": "object",
+                    "description": "Inputs of the run, by name.",
+                    "examples": [{"days": 30}],
+                },
+            },
+            required=("schedule",),
+        ),
+        "examples": [[{"schedule": "0 7 * * 1-5", "timezone": "Europe/Berlin", "catch_up": "1h"}]],
+    },
     "limits": LIMITS,
     "defaults": closed(
         {

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.cron import Cron
 from runner.document import Document, Pointer
 from runner.secret_ref import SecretRef
 from runner.source import Span
@@ -164,6 +165,19 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A time at which a scheduler starts the workflow; `catch_up` is in seconds, `cron` None where it has errors."""
+
+    cron: Cron | None
+    timezone: str = "UTC"
+    overlap: str = "skip"
+    catch_up: float = 0.0
+    environment: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    pointer: Pointer = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """A workflow file. `unread` names top-level keys and ids whose content has errors and is not known."""
 
@@ -178,6 +192,7 @@ class Workflow:
     finally_: tuple[Action, ...] = ()
     outputs: Mapping[str, Tree] = field(default_factory=dict)
     timeout: float | None = None
+    triggers: tuple[Trigger, ...] = ()
     default_retry: Retry | None = None
     default_timeout: float | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)

@@ -29,7 +29,7 @@ LAYERS: dict[str, frozenset[str]] = {
             filters template template_bounds template_engine template_parser template_references template_trees
             template_values
             expression expression_walk
-            policy model bind bind_connection bind_workflow project_files project
+            policy cron model bind bind_connection bind_workflow project_files project
             """,
         "check": "flow ignores check compare git vault_policy",
         "resolve": "plan",
@@ -50,6 +50,7 @@ FOLDERS: dict[str, str] = {
     "paginators": "execute",
     "presets": "ground",
     "backends": "execute",
+    "schedulers": "load",
 }
 """Of each extension folder, the last layer that its files may import."""
 

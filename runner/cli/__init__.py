@@ -21,6 +21,8 @@ COMMANDS = {
     "connections": "list the connections",
     "connections show": "show one connection: where it goes, which secrets, who uses it",
     "connections test": "send the test requests and say what is wrong",
+    "schedules": "list the triggers of the workflows",
+    "schedules export": "write the triggers for cron, systemd, GitHub, GitLab or Kubernetes",
     "vault-policy": "print the least Vault policy for what the files name",
     "explain": "say what a rule means, with a bad and a good example",
     "schema": "print the JSON Schema of connections, workflows or runner.yaml",
@@ -29,7 +31,7 @@ COMMANDS = {
 
 _VALUED = frozenset(
     {"-C", "--project", "--color", "--format", "--env", "--as", "-i", "--input", "--input-file", "--report",
-     "--rule", "--fail-on", "--timeout"}
+     "--rule", "--fail-on", "--timeout", "--output", "--program", "--directory", "--image", "--package"}
 )  # fmt: skip
 """Options whose value is the next word, so that it is not taken for a command."""
 

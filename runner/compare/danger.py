@@ -18,6 +18,7 @@ KINDS = {
     "connection": "what a connection permits, trusts or signs in as",
     "policy": "the policy permits more",
     "vault": "where secrets come from",
+    "trigger": "a time at which the workflow starts by itself, new or another",
     "callers": "those who start the workflow may have to change",
     "less-secret": "something that was kept secret is not any more",
 }

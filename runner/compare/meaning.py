@@ -6,10 +6,11 @@ nothing are sorted, `defaults` of a workflow stand in its actions. Values of any
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
-from runner import registry
+from runner import cron, registry
 from runner.compare.tree import Path, canonical, dig, listed, mapping
 from runner.duration import PATTERN, seconds
 
@@ -38,6 +39,12 @@ _CONNECTION: dict[Path, Any] = {
     **{("retry", "backoff", key): value for key, value in BACKOFF.items()},
 }
 _INPUT: dict[Path, Any] = {("secret",): False}
+_TRIGGER: dict[Path, Any] = {
+    ("timezone",): "UTC",
+    ("overlap",): "skip",
+    ("catch_up",): "0s",
+    ("inputs",): {},
+}
 _POLICY: dict[Path, Any] = {
     ("require_https",): False,
     ("require_shared",): False,
@@ -46,7 +53,7 @@ _POLICY: dict[Path, Any] = {
 _DURATION = re.compile(PATTERN)
 _SIZE = re.compile(r"([1-9][0-9]*)(KiB|MiB|GiB)\Z")
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
-_TIMES = frozenset({"timeout", "first", "limit", "connect", "every"})
+_TIMES = frozenset({"timeout", "first", "limit", "connect", "every", "catch_up"})
 
 
 def default_of(kind: str, path: Path) -> Any:
@@ -99,9 +106,25 @@ def workflow(value: Any) -> dict[str, Any]:
             made[f"{section} (not a list)"] = items
     if isinstance(made.get("inputs"), dict):
         made["inputs"] = {name: _input(item) for name, item in made["inputs"].items()}
+    if isinstance(made.get("triggers"), list):
+        made["triggers"] = _unordered([_trigger(item) for item in made["triggers"]])
+        if not made["triggers"]:
+            del made["triggers"]
     _quantities(made)
     kept = _plain(made, {}, "inputs", "vars", "secrets", "outputs", "limits")
     return {**kept, "actions": actions, "order": order}
+
+
+def _trigger(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    made = dict(value)
+    if isinstance(made.get("schedule"), str):
+        with suppress(ValueError):
+            made["schedule"] = cron.parse(made["schedule"]).written()
+    if "catch_up" in made:
+        made["catch_up"] = _time(made["catch_up"])
+    return _plain(made, _TRIGGER)
 
 
 def action(value: Any, section: str, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def dangers(both: Both, pair: Pair) -> Iterator[JsonObject]:
     if after is MISSING:
         return
     yield from _inputs(before, after, pair)
+    yield from _triggers(before, after, pair)
     yield from amounts.raised(
         mapping(before), after, {**amounts.WORKFLOW, **amounts.LIMITS}, pair.file, workflow=pair.title
     )
@@ -201,6 +202,17 @@ def _inputs(before: Any, after: Any, pair: Pair) -> Iterator[JsonObject]:
                 yield danger("less-secret", f"the input '{name}' is no longer `secret`", pair.file, **said)
     for name in sorted({*mapping(before.get("outputs"))} - {*mapping(after.get("outputs"))}):
         yield danger("callers", f"the output '{name}' is gone", pair.file, workflow=pair.title)
+
+
+def _triggers(before: Any, after: Any, pair: Pair) -> Iterator[JsonObject]:
+    """Find times that were not there before: a trigger with another time, input or environment is another one."""
+    old = [canonical(item) for item in listed(mapping(before).get("triggers"))]
+    for item in listed(after.get("triggers")):
+        if canonical(item) not in old:
+            when = mapping(item).get("schedule")
+            zone = mapping(item).get("timezone", "UTC")
+            message = f"it starts by itself at '{when}' ({zone})"
+            yield danger("trigger", message, pair.file, after=item, workflow=pair.title)
 
 
 def _shape(declared: Any) -> dict[str, Any]:

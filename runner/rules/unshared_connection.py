@@ -6,6 +6,8 @@ A team's credential behind a connection that claims to be personal would let eve
 
 References to the environment (`env://`) are for development and fit both.
 
+A workflow with `triggers` is started by nobody: it may use shared connections only.
+
 ```bad
 # connections.d/tickets.yaml
 type: bearer
@@ -64,6 +66,29 @@ def check(project: Project) -> Iterator[Diagnostic]:
             )
             remedy = "write {{ user }} in the path, as in vault://secret/users/{{ user }}/tickets#token; or set `shared: true` if the team has one credential"
             yield _finding(project, connection, stored[0], message, remedy)
+    yield from _triggered(project)
+
+
+def _triggered(project: Project) -> Iterator[Diagnostic]:
+    """Find workflows that a scheduler starts and that use somebody's own connection."""
+    for workflow in project.workflows.values():
+        if not workflow.triggers:
+            continue
+        for action in workflow.every_action:
+            connection = project.connections.get(action.connection or "")
+            if connection is None or connection.shared or not connection.secrets:
+                continue
+            written = workflow.document.get(action.pointer)
+            own = isinstance(written, dict) and "connection" in written
+            pointer = (*action.pointer, "connection") if own else ("defaults", "connection")
+            yield Diagnostic(
+                rule="unshared-connection",
+                severity=SEVERITY,
+                message=f"the connection '{connection.name}' is personal, and a trigger starts this workflow for nobody",
+                primary=Label(workflow.document.span(pointer)),
+                related=(Label(workflow.document.span(("triggers",), key=True), "the triggers"),),
+                help="use a connection with `shared: true`, or remove the triggers",
+            )
 
 
 def _finding(

@@ -47,6 +47,7 @@ WORKFLOW_DANGERS = [
     ("type: integer, default: 14", "type: string, default: '14'", [("callers", "the input 'days' takes other values")]),
     ("default: 14", "default: 14, minimum: 3", [("callers", "the input 'days' takes other values")]),
     ("      days: {", "      more: {type: string}\n      days: {", [("callers", "the new input 'more' has no default")]),
+    ("    inputs:", "    triggers: [{schedule: '0 7 * * *'}]\n    inputs:", [("trigger", "it starts by itself at '0 7 * * *' (UTC)")]),
     ("    outputs: {count", "    outputs: {number", [("callers", "the output 'count' is gone")]),
 ]  # fmt: skip
 

@@ -1,0 +1,33 @@
+"""crontab(5): one line for each trigger. `CRON_TZ` is that of cronie and of systemd's generator for crontabs."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from runner.schedulers import Entry, Place, one_line
+
+SUMMARY = "lines for a crontab"
+
+
+def export(entries: Sequence[Entry], place: Place) -> dict[str, str]:
+    """Give one crontab; a time zone holds for the lines below it, so the triggers stand by zone."""
+    ordered = sorted(entries, key=lambda entry: (entry.timezone, entry.name))
+    lines = ["# Failures go to MAILTO: with -q nothing else is printed."]
+    for zone, group in groupby(ordered, key=lambda entry: entry.timezone):
+        lines += ["", f"CRON_TZ={zone}"]
+        for entry in group:
+            lines += _entry(entry, place)
+    return {"crontab": "\n".join(lines) + "\n"}
+
+
+def _entry(entry: Entry, place: Place) -> Iterator[str]:
+    yield f"# {one_line(entry.description or entry.workflow)}"
+    if entry.catch_up:
+        yield "# cron starts nothing later that it missed: catch_up does not hold"
+    words = (place.program, "-q", "-C", place.directory, *entry.arguments())
+    command = shlex.join(words)
+    if entry.overlap != "allow":
+        lock = shlex.quote(f"/run/lock/runner-{entry.name}.lock")
+        command = f"flock {'-n ' if entry.overlap == 'skip' else ''}{lock} {command}"
+    # In a crontab % ends the command unless it is escaped.
+    yield f"{entry.cron.written()} {command.replace('%', chr(92) + '%')} > /dev/null"
