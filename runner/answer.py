@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runner import body_format
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection, Expect
-from runner.perform import Headers
+from runner.perform import Headers, holds
 
 if TYPE_CHECKING:
     from runner.client import Answer
@@ -83,7 +83,7 @@ def judge(
 ) -> None:
     """Raise FailureError where a response is not what the action or its connection expects."""
     expect = action.expect
-    where = performance.session.workflow.document
+    where = performance.workflow.document
     if not status_expected(expect, response.status):
         wanted = ", ".join(expect.status) if expect.status else "2xx"
         said = _error_message(connection, response, performance)
@@ -108,7 +108,7 @@ def judge(
         )
     if connection and connection.fail_when is not None:
         failed = performance.render_for(connection.fail_when, response=response.context())
-        if _true(failed):
+        if holds(failed):
             said = _error_message(connection, response, performance)
             raise FailureError(
                 Failure(
@@ -162,7 +162,7 @@ def _judge_headers(expect: Expect, response: Response, performance: "Performance
 
 
 def _judge_body(action: Action, expect: Expect, response: Response, performance: "Performance") -> None:
-    where = performance.session.workflow.document
+    where = performance.workflow.document
     if expect.schema is not None:
         from runner.schema import problems_of, written
 
@@ -180,7 +180,7 @@ def _judge_body(action: Action, expect: Expect, response: Response, performance:
                 )
             )
     for index, condition in enumerate(expect.that):
-        if not _true(performance.render(condition, response=response.context()).wire):
+        if not holds(performance.render(condition, response=response.context()).wire):
             raise FailureError(
                 Failure(
                     kind=FailureKind.EXPECTATION,
@@ -189,13 +189,6 @@ def _judge_body(action: Action, expect: Expect, response: Response, performance:
                     span=condition.span,
                 )
             )
-
-
-def _true(value: Any) -> bool:
-    """Tell whether a condition holds: text is judged by what it says, so that `"{{ x }}"` as text `false` is false."""
-    if isinstance(value, str):
-        return value.strip().lower() not in ("", "false")
-    return bool(value)
 
 
 def _error_message(connection: Connection | None, response: Response, performance: "Performance") -> str:

@@ -51,7 +51,7 @@ class Attempts:
         self.connection = connection
         self.built = built
         self.performance = performance
-        workflow = performance.session.workflow
+        workflow = performance.workflow
         inherited = workflow.default_retry or (connection.retry if connection else None)
         self.retry: Retry = action.retry or inherited or Retry()
         most = performance.session.project.policy.max_attempts
@@ -92,7 +92,7 @@ class Attempts:
                 raise FailureError(self._counted(failure, number, why="the time for retries, 5m, is used up"))
             self.log[-1]["wait"] = round(wait, 3)
             self.performance.watcher.retrying(
-                self.action.key,
+                self.performance.key,
                 {
                     "attempt": number,
                     "wait": wait,
@@ -224,9 +224,7 @@ class Attempts:
                     kind=FailureKind.RATE_LIMITED,
                     message=f"the server asks to wait {written(asked)}, longer than the {written(LONGEST_RETRY_AFTER)} that are obeyed",
                     help="run it later, or send less",
-                    span=self.performance.session.workflow.document.span(
-                        (*self.action.pointer, self.action.kind)
-                    ),
+                    span=self.performance.workflow.document.span((*self.action.pointer, self.action.kind)),
                 )
             )
         return max(asked, 0.0) if asked > 0 else wait

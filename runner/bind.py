@@ -19,6 +19,7 @@ SEND_ROOTS = ACTION_ROOTS | {"secrets"}
 RESPONSE_ROOTS = ACTION_ROOTS | {"response"}
 CONNECTION_ROOTS = frozenset({"vars", "environment", "run"})
 URL_ROOTS = frozenset({"vars", "environment"})
+ITEM_ROOTS = frozenset({"item", "index"})
 VARS_ROOTS = frozenset({"inputs", "vars", "environment", "run"})
 
 _SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -186,6 +187,8 @@ def limits(*levels: Mapping[str, Any]) -> Limits:
         template_output=_size(merged["template_output"])
         if "template_output" in merged
         else default.template_output,
+        items=merged.get("items", default.items),
+        nested_calls=merged.get("nested_calls", default.nested_calls),
     )
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from runner import cron, registry
-from runner.bind import ACTION_ROOTS, RESPONSE_ROOTS, VARS_ROOTS, Binder, retry
+from runner.bind import ACTION_ROOTS, ITEM_ROOTS, RESPONSE_ROOTS, VARS_ROOTS, Binder, retry
 from runner.diagnostics import error
 from runner.document import Document, Pointer
 from runner.duration import seconds
-from runner.model import Action, Input, Trigger, Workflow
+from runner.model import Action, Input, Repeat, Trigger, Workflow
 
 _INPUT_KEYS = frozenset({"secret"})
 _OF_VALUES = frozenset({"hardcoded-secret", "malformed-secret-ref"})
@@ -184,12 +185,26 @@ def _input(name: str, value: Mapping[str, Any], binder: Binder) -> Input:
     )
 
 
+def _repeat(value: Mapping[str, Any] | None, pointer: Pointer, binder: Binder) -> Repeat | None:
+    if value is None:
+        return None
+    default = Repeat(until=binder.template(value["until"], (*pointer, "until"), RESPONSE_ROOTS))
+    return replace(
+        default,
+        every=seconds(value["every"]) if "every" in value else default.every,
+        at_most=value.get("at_most", default.at_most),
+    )
+
+
 def _action(
     value: Mapping[str, Any], pointer: Pointer, binder: Binder, defaults: Mapping[str, Any]
 ) -> Action:
     section, index = str(pointer[0]), int(pointer[1])
     binder.owner = (section, index)
-    binder.extra_roots = frozenset() if section == "actions" else frozenset({"error"})
+    late = frozenset() if section == "actions" else frozenset({"error"})
+    binder.extra_roots = late
+    for_each = binder.tree(value.get("for_each"), (*pointer, "for_each"), ACTION_ROOTS)
+    binder.extra_roots = late | ITEM_ROOTS if "for_each" in value else late
     kind = next(kind for kind in registry.names("actions") if kind in value)
     module = registry.load("actions", kind)
     condition = value.get("if")
@@ -216,8 +231,17 @@ def _action(
         timeout=seconds(value["timeout"]) if "timeout" in value else None,
         on_error=value.get("on_error", "fail"),
         idempotent=value.get("idempotent", False),
+        needs=tuple(value["needs"]) if "needs" in value else None,
+        for_each=for_each,
+        concurrency=value.get("concurrency", 1),
+        repeat=_repeat(value.get("repeat"), (*pointer, "repeat"), binder),
         pointer=pointer,
     )
+    if "concurrency" in value and "for_each" not in value:
+        message = "`concurrency` of an action is that of its `for_each`, which it does not have"
+        span = binder.span((*pointer, "concurrency"), key=True)
+        remedy = "remove it; actions run at the same time by `needs`"
+        binder.diagnostics.append(error("invalid-value", message, span, help=remedy))
     binder.owner = None
     binder.extra_roots = frozenset()
     return made

@@ -1,114 +1,80 @@
 """The interpreter: which action comes next, with what, and what its failure means.
 
 It varies with nothing: no clock, no random numbers, no environment, no file, no network. All of that is behind the
-`Scope`, which performs steps or gives their recorded results. Keys are stable paths (`search`, `finally/notify`).
+`Scope`, which performs steps or gives their recorded results. Keys are stable paths (`search`, `page[17]`, `poll#4`,
+`sync/search`, `finally/notify`). Tasks are made in the order of the file and wait for nothing but the scope and each
+other, so that a backend with an event loop of its own, in which time is recorded, can run it as it is.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from runner import template
+from runner.bind import limits
+from runner.course import Course
+from runner.duration import written
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.frame import Call, Frame, holds
+from runner.items import Block, Gathered
 from runner.model import Action, Workflow
-from runner.perform import Headers
-from runner.plan import Plan, secret_label
+from runner.plan import Plan
 from runner.project import Project
-from runner.reference import Reference
 from runner.result import ActionResult, Status
-from runner.sensitive import MASK
-from runner.template import Tree
-
-
-class StepFailedError(BaseException):
-    """An action failed for good and nobody handles it.
-
-    A BaseException, so that no backend records it as a result: what failed stays repeatable on resume.
-    """
-
-    def __init__(self, result: JsonObject) -> None:
-        super().__init__(result["error"]["message"])
-        self.result = result
-
-
-class RunStoppedError(BaseException):
-    """The run was stopped from outside: `status` is timed-out, interrupted or terminated.
-
-    `result` is that of the step in flight, where there was one.
-    """
-
-    def __init__(self, status: Status, result: JsonObject | None = None) -> None:
-        super().__init__(status.value)
-        self.status = status
-        self.result = result
-
-
-class Scope(Protocol):
-    """What a backend gives the interpreter. A reference (`ref`) is JSON without secrets."""
-
-    async def step(self, key: str, ref: JsonObject) -> JsonObject:
-        """Perform the action of `ref`, or give its recorded result; raises StepFailedError or RunStoppedError."""
-        ...
-
-    async def block(self, key: str, refs: Sequence[JsonObject]) -> list[JsonObject]:
-        """Run a block once per reference: the items of a loop, a called workflow."""
-        ...
-
-    async def sleep(self, key: str, seconds: float) -> None:
-        """Wait; raises RunStoppedError."""
-        ...
-
-    async def wait(self, key: str, topic: str, timeout: float) -> JsonObject:  # noqa: ASYNC109 - a backend keeps its own time
-        """Wait for a message from outside (approvals)."""
-        ...
-
-    def settled(self, result: ActionResult) -> None:
-        """Be told how an action ended, skipped ones too; has no effect on the run."""
-        ...
-
-    def cleanup(self, *, stopped: bool) -> "Scope":
-        """Give the scope of `on_failure` and `finally`: not stopped by what stopped the run, with a budget of its own."""
-        ...
+from runner.scope import RunStoppedError, Scope, StepFailedError
+from runner.template import Template
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How the interpretation ended."""
+    """How the interpretation ended; `results` are in the order of the file. `stop` is what stopped it, if anything."""
 
     status: Status
     results: list[ActionResult] = field(default_factory=list)
     outputs: JsonObject = field(default_factory=dict)
     error: Failure | None = None
+    stop: RunStoppedError | None = None
 
 
 class Interpreter:
-    """Interprets one workflow once."""
+    """Interprets one workflow once: that of the run, or one that is called."""
 
     def __init__(
-        self, project: Project, workflow: Workflow, plan: Plan, run: JsonObject, scope: Scope
+        self,
+        project: Project,
+        workflow: Workflow,
+        plan: Plan,
+        run: JsonObject,
+        scope: Scope,
+        call: Call | None = None,
     ) -> None:
         self.project = project
         self.workflow = workflow
-        self.plan = plan
-        self.run = run
         self.scope = scope
-        self.states: dict[str, JsonObject] = {}
+        self.call = call or Call(inputs=dict(plan.inputs))
+        self.limits = limits(project.limits, workflow.limits)
+        self.frame = Frame(project, workflow, plan, run, self.call)
         self.outcome = Outcome(Status.SUCCEEDED)
-        self.error: JsonObject | None = None
-        self.vars: dict[str, Any] = dict(project.vars)
 
     async def interpret(self) -> Outcome:
         """Run the actions, then `on_failure` where they failed, then `finally` in any case."""
         outcome = self.outcome
         try:
-            self.vars |= self._own_vars()
+            self.frame.set_vars()
             await self._list(self.workflow.actions, self.scope)
             if outcome.status is Status.SUCCEEDED:
-                outcome.outputs = {name: self._output(tree) for name, tree in self.workflow.outputs.items()}
+                outcome.outputs = {
+                    name: self.frame.output(tree) for name, tree in self.workflow.outputs.items()
+                }
         except RunStoppedError as stop:
-            outcome.status = stop.status
-            outcome.error = _stopped(stop.status)
-            self.error = {"kind": outcome.error.kind.value, "message": outcome.error.message, "action": None}
+            outcome.status, outcome.stop = stop.status, stop
+            outcome.error = self._stopped(stop)
+            self.frame.error = {
+                "kind": outcome.error.kind.value,
+                "message": outcome.error.message,
+                "action": None,
+            }
         except FailureError as problem:
             self._fail(problem.failure, None)
         stopped = outcome.status in (Status.INTERRUPTED, Status.TERMINATED)
@@ -118,8 +84,10 @@ class Interpreter:
         else:
             why = "the run was stopped" if stopped else "the run did not fail"
             for action in self.workflow.on_failure:
-                self._settle(self._result(action, Status.SKIPPED, reason=why), cleanup)
+                self._skip(cleanup, action, why)
         await self._cleanup(self.workflow.finally_, cleanup)
+        places = {action.id: at for at, action in enumerate(self.workflow.every_action)}
+        outcome.results.sort(key=lambda result: places[result.id])
         return outcome
 
     async def _cleanup(self, actions: Sequence[Action], scope: Scope) -> None:
@@ -128,110 +96,159 @@ class Interpreter:
             await self._list(actions, scope)
         except RunStoppedError as stop:
             if self.outcome.status is Status.SUCCEEDED:
-                self.outcome.status = stop.status
+                self.outcome.status, self.outcome.stop = stop.status, stop
                 self.outcome.error = _CLEANUP_TOO_LONG
 
     async def _list(self, actions: Sequence[Action], scope: Scope) -> None:
-        """Run actions as written; after a failure nobody handles, or a stop, the rest is skipped."""
-        failed = False
-        for position, action in enumerate(actions):
-            if failed:
-                self._settle(self._result(action, Status.SKIPPED, reason="an action before it failed"), scope)
-                continue
-            try:
-                failed = not await self._action(action, scope)
-            except RunStoppedError as stop:
-                for rest in actions[position + 1 :]:
-                    self._settle(self._result(rest, Status.SKIPPED, reason="the run was stopped"), scope)
-                raise stop from None
+        if actions:
+            perform, skip = partial(self._action, scope), partial(self._skip, scope)
+            await Course(actions, self.frame.order, perform, skip).run()
 
-    async def _action(self, action: Action, scope: Scope) -> bool:
+    async def _action(self, scope: Scope, action: Action) -> bool:
         """Run one action; False where it failed and nobody handles it."""
-        waiting = False
         try:
-            if not self._wanted(action):
-                self._settle(self._result(action, Status.SKIPPED, reason="its condition is false"), scope)
-                return True
-            result = await scope.step(action.key, self._ref(action))
-            if action.kind == "wait" and result["status"] == "succeeded":
-                waiting = True
-                await scope.sleep(f"{action.key}/sleep", result["output"]["seconds"])
-                result = {**result, "output": None}
+            result = await self._result(action, scope)
         except StepFailedError as failed:
             result = failed.result
         except FailureError as problem:
-            result = {"status": "failed", "error": problem.failure.to_json(), "record": {}}
+            result = _failed(problem.failure)
         except RunStoppedError as stop:
-            if stop.result is None and not waiting:
-                self._settle(self._result(action, Status.SKIPPED, reason="the run was stopped"), scope)
-                raise
-            result = stop.result or {
-                "status": "failed",
-                "error": Failure(
-                    kind=FailureKind.CANCELLED, message="the run was stopped before it ended"
-                ).to_json(),
-                "record": {},
-            }
-            self._settle(self._recorded(action, result), scope, result.get("response"))
+            if stop.result is None:
+                self._skip(scope, action, "the run was stopped")
+            else:
+                self._settle(scope, action, stop.result)
             raise
-        self._settle(self._recorded(action, result), scope, result.get("response"))
-        if result["status"] == "succeeded" or action.on_error == "continue":
+        self._settle(scope, action, result)
+        if result["status"] != "failed" or action.on_error == "continue":
             return True
         self._fail(Failure.from_json(result["error"]), action)
         return False
 
-    def _wanted(self, action: Action) -> bool:
-        condition = action.condition
-        if condition is None or isinstance(condition, bool):
-            return condition is not False
-        context = self._context()
-        if action.section != "actions":
-            context["error"] = self.error
-        value = condition.render(context)
-        if isinstance(value, str):
-            return value.strip().lower() not in ("", "false")
-        return bool(value)
+    async def _result(self, action: Action, scope: Scope) -> JsonObject:
+        """Give the result of an action, of all its items together where it has some."""
+        context = self.frame.context(action)
+        by_item = _by_item(action)
+        if not by_item and not holds(action.condition, context):
+            return _SKIPPED
+        key = self.frame.key(action)
+        ref = self.frame.ref(action, key)
+        if action.for_each is None:
+            return await self._once(action, ref, scope)
+        items = self._items(action, context)
+        block = self._block(action, ref, items)
+        gathered = Gathered(**await scope.block(key, block))
+        result = gathered.result(len(items))
+        if gathered.stopped is not None:
+            status, depth = Status(gathered.stopped["status"]), gathered.stopped["depth"]
+            raise RunStoppedError(status, result if gathered.done else None, depth=depth)
+        return result
 
-    def _ref(self, action: Action) -> JsonObject:
-        ref: JsonObject = {
-            "document": self.run["digest"],
-            "action": action.key,
-            "handled": action.on_error == "continue",
-            "inputs": self.plan.inputs,
-            "vars": self.vars,
-            "actions": self.states,
-            "run": {name: value for name, value in self.run.items() if name != "digest"},
-        }
-        if action.section != "actions":
-            ref["error"] = self.error
-        return ref
+    def _items(self, action: Action, context: Mapping[str, Any]) -> list[Any]:
+        """List the items of an action; raises FailureError where there is no list, or one that is too long."""
+        given = template.render(action.for_each, context)
+        span = self.workflow.document.span((*action.pointer, "for_each"))
+        if isinstance(given, Mapping):
+            items = [{"key": key, "value": value} for key, value in given.items()]
+        elif isinstance(given, list | tuple):
+            items = list(given)
+        else:
+            from runner.filters import type_name
 
-    def _context(self) -> dict[str, Any]:
-        return {
-            "inputs": self.plan.inputs,
-            "vars": self.vars,
-            "environment": self.plan.environment,
-            "actions": {name: _seen(state) for name, state in self.states.items()},
-            "run": self.run,
-        }
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.RENDER,
+                    message=f"`for_each` takes a list or a mapping, and this is {type_name(given)}",
+                    help="use `| default([])` where it may be missing, [value] for one item",
+                    span=span,
+                )
+            )
+        if len(items) > self.limits.items:
+            raise FailureError(
+                Failure(
+                    kind=FailureKind.LIMIT,
+                    message=f"`for_each` has {len(items)} items, more than the {self.limits.items} that are allowed",
+                    help="raise `limits.items` in the workflow or in runner.yaml, or take fewer at a time",
+                    span=span,
+                )
+            )
+        return items
 
-    def _own_vars(self) -> dict[str, Any]:
-        context = self._context()
-        return {name: template.render(tree, context) for name, tree in self.workflow.vars.items()}
+    def _block(self, action: Action, ref: JsonObject, items: Sequence[Any], first: int = 0) -> Block:
+        context = self.frame.context(action) if _by_item(action) else None
+        once = partial(self._item, action, context)
+        return Block(
+            ref["key"],
+            ref,
+            items,
+            once,
+            first=first,
+            concurrency=action.concurrency,
+            goes_on=action.on_error == "continue",
+        )
 
-    def _output(self, tree: Tree) -> Any:
-        """Render an output of the workflow; one that a secret flows into is masked."""
+    @classmethod
+    def block_of(cls, project: Project, plan: Plan, scope: Scope, data: JsonObject) -> Block:
+        """Make a block, or a slice of one, again from what `Block.to_json` gave: in another process, in `scope`."""
+        ref = data["shared"]
+        called = ref.get("call") or {}
+        run = {**ref["run"], "digest": ref["document"]}
+        workflow = project.workflows[ref["workflow"]]
+        interpreter = cls(project, workflow, plan, run, scope, Call(inputs=ref["inputs"], **called))
+        frame = interpreter.frame
+        frame.vars, frame.states, frame.error = ref["vars"], ref["actions"], ref.get("error")
+        action = next(each for each in workflow.every_action if each.key == ref["action"])
+        return interpreter._block(action, ref, data["items"], data["first"])
 
-        def hide(reference: Reference) -> str | None:
-            return MASK if secret_label(self.workflow, reference) else None
+    async def _item(
+        self, action: Action, context: Mapping[str, Any] | None, ref: JsonObject, scope: Scope
+    ) -> JsonObject:
+        """Perform one item; a failure is its result, a stop is raised."""
+        try:
+            if context is not None:
+                own = {**context, "item": ref["item"], "index": ref["index"]}
+                if not holds(action.condition, own):
+                    return _SKIPPED
+            return await self._once(action, ref, scope)
+        except StepFailedError as failed:
+            return failed.result
+        except FailureError as problem:
+            return _failed(problem.failure)
 
-        return template.render_shown(tree, self._context(), hide)
+    async def _once(self, action: Action, ref: JsonObject, scope: Scope) -> JsonObject:
+        """Do an action once, or as often as `repeat` says."""
+        repeat = action.repeat
+        if repeat is None:
+            return await self._single(action, ref, scope)
+        key = ref["key"]
+        for number in range(1, repeat.at_most + 1):
+            result = await self._single(action, {**ref, "key": f"{key}#{number}"}, scope)
+            result = {**result, "record": {**result.get("record", {}), "repetitions": number}}
+            if result["status"] != "succeeded" or result.pop("done", False):
+                return result
+            if number < repeat.at_most:
+                await _sleep(scope, f"{key}#{number}/sleep", repeat.every, result["record"])
+        span = self.workflow.document.span((*action.pointer, "repeat"))
+        too_often = Failure(
+            kind=FailureKind.TIMEOUT,
+            message=f"`until` was not true in {repeat.at_most} repetitions, {written(repeat.every)} apart",
+            help="raise `repeat.at_most` or `repeat.every` if it takes longer than that",
+            span=span,
+        )
+        return {**_failed(too_often), "record": result["record"]}
 
-    def _recorded(self, action: Action, result: Mapping[str, Any]) -> ActionResult:
+    async def _single(self, action: Action, ref: JsonObject, scope: Scope) -> JsonObject:
+        result = await scope.step(ref["key"], ref)
+        if action.kind == "wait" and result["status"] == "succeeded":
+            await _sleep(scope, f"{ref['key']}/sleep", result["output"]["seconds"], result.get("record", {}))
+            result = {**result, "output": None}
+        return result
+
+    def _settle(self, scope: Scope, action: Action, result: Mapping[str, Any]) -> None:
+        """Keep how an action ended, for templates and for the report."""
         status = Status(result["status"])
         error = Failure.from_json(result["error"]) if "error" in result else None
-        return ActionResult(
-            key=action.key,
+        ended = ActionResult(
+            key=self.frame.key(action),
             id=action.id,
             section=action.section,
             kind=action.kind,
@@ -242,68 +259,64 @@ class Interpreter:
             sensitive=bool(result.get("sensitive")),
             error=error,
             handled=error is not None and action.on_error == "continue",
+            reason=result.get("reason"),
             record=dict(result.get("record", {})),
         )
+        self.frame.settle(ended, result)
+        self.outcome.results.append(ended)
+        scope.settled(ended)
 
-    def _result(self, action: Action, status: Status, *, reason: str) -> ActionResult:
-        return ActionResult(
-            key=action.key,
-            id=action.id,
-            section=action.section,
-            kind=action.kind,
-            name=action.name,
-            connection=action.connection,
-            status=status,
-            reason=reason,
-        )
-
-    def _settle(self, result: ActionResult, scope: Scope, response: JsonObject | None = None) -> None:
-        """Keep how an action ended, for templates and for the report."""
-        state: JsonObject = {"status": result.status.value}
-        if response is not None:
-            state["response"] = response
-        if result.status is Status.SUCCEEDED:
-            if result.sensitive:
-                state["sensitive"] = True
-            else:
-                state["output"] = result.output
-        if result.error is not None:
-            state["error"] = {"kind": result.error.kind.value, "message": result.error.message}
-        self.states = {**self.states, result.id: state}
-        self.outcome.results.append(result)
-        scope.settled(result)
+    def _skip(self, scope: Scope, action: Action, reason: str) -> None:
+        self._settle(scope, action, {"status": "skipped", "reason": reason})
 
     def _fail(self, failure: Failure, action: Action | None) -> None:
         if self.outcome.error is None:
             self.outcome.status = Status.FAILED
             self.outcome.error = failure
-            self.error = {
+            self.frame.error = {
                 "kind": failure.kind.value,
                 "message": failure.message,
                 "action": action.id if action else None,
             }
 
+    def _stopped(self, stop: RunStoppedError) -> Failure:
+        if stop.status is Status.TIMED_OUT:
+            return Failure(
+                kind=FailureKind.TIMEOUT,
+                message="the run took longer than its timeout",
+                help="raise `timeout` in the workflow, or --timeout",
+            )
+        return Failure(kind=FailureKind.CANCELLED, message=f"the run was {stop.status.value}")
 
-def _seen(state: JsonObject) -> JsonObject:
-    """Give a state as templates see it."""
-    seen = {name: value for name, value in state.items() if name != "sensitive"}
-    if "response" in seen:
-        seen["response"] = {**seen["response"], "headers": Headers(seen["response"]["headers"])}
-    return seen
 
+async def _sleep(scope: Scope, key: str, seconds: float, record: JsonObject) -> None:
+    """Wait in the course of an action: where that is stopped, the action has begun and not ended."""
+    try:
+        await scope.sleep(key, seconds)
+    except RunStoppedError as stop:
+        cut = Failure(kind=FailureKind.CANCELLED, message="the run was stopped before it ended")
+        result = {**_failed(cut), "record": record}
+        raise RunStoppedError(stop.status, result, depth=stop.depth) from None
+
+
+def _by_item(action: Action) -> bool:
+    """Tell whether the condition of an action is one of each item."""
+    condition = action.condition
+    return (
+        action.for_each is not None
+        and isinstance(condition, Template)
+        and any(reference.root in ("item", "index") for reference in condition.references)
+    )
+
+
+def _failed(failure: Failure) -> JsonObject:
+    return {"status": "failed", "error": failure.to_json(), "record": {}}
+
+
+_SKIPPED: JsonObject = {"status": "skipped", "reason": "its condition is false"}
 
 _CLEANUP_TOO_LONG = Failure(
     kind=FailureKind.TIMEOUT,
     message="`finally` took longer than the time that is left for it at the end of a run",
     help="shorten `timeout`, `retry` and `wait` of its actions",
 )
-
-
-def _stopped(status: Status) -> Failure:
-    if status is Status.TIMED_OUT:
-        return Failure(
-            kind=FailureKind.TIMEOUT,
-            message="the run took longer than its timeout",
-            help="raise `timeout` in the workflow, or --timeout",
-        )
-    return Failure(kind=FailureKind.CANCELLED, message=f"the run was {status.value}")

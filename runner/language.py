@@ -172,6 +172,19 @@ LIMITS: Json = closed(
             examples=["20MiB"],
             **{"x-message": "a size such as 512KiB or 50MiB"},
         ),
+        "items": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Most items of one `for_each`. Default 100000.",
+            "examples": [250000],
+        },
+        "nested_calls": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 100,
+            "description": "Most workflow calls inside of each other. Default 20.",
+            "examples": [30],
+        },
     },
     description="Limits raised for this workflow (or, in runner.yaml, for the project).",
     examples=[{"body": "50MiB"}],
@@ -234,8 +247,60 @@ POLICY: Json = closed(
 )
 
 
-MODIFIERS = frozenset({"connection", "expect", "output", "sensitive", "retry", "timeout", "idempotent"})
-"""Modifiers that fit some kinds of actions only; `id`, `name`, `if` and `on_error` fit every kind."""
+COURSE: Json = {
+    "needs": {
+        "type": "array",
+        "description": "Actions of the same list that this one waits for, instead of the one written before it; [] starts at once.",
+        "uniqueItems": True,
+        "items": {
+            "type": "string",
+            "pattern": ID_PATTERN,
+            "x-message": "the id of an action",
+            "description": "The id of an action.",
+            "examples": ["search"],
+        },
+        "examples": [["search", "read"]],
+    },
+    "for_each": {
+        "type": ["string", "array", "object"],
+        "description": "Do it once per item of a list or mapping, with `item` and `index`. Of a mapping, `item` has `key` and `value`.",
+        "pattern": r"\{\{|\{%",
+        "x-message": "a list, a mapping, or a template that gives one",
+        "examples": ["{{ actions.search.output }}", ["eu", "us"]],
+    },
+    "concurrency": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 1000,
+        "description": "How many items of `for_each` are done at the same time. Default 1.",
+        "examples": [8],
+    },
+    "repeat": closed(
+        {
+            "until": text(
+                "Template over `response`: the action is done when it is true.",
+                examples=["{{ response.body.status == 'ready' }}"],
+            ),
+            "every": time_span("Wait between two repetitions. Default 10s.", "10s"),
+            "at_most": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 10000,
+                "description": "How often in all, the first time included. Default 30.",
+                "examples": [30],
+            },
+        },
+        required=("until",),
+        description="Do it again until something is true: polling. A repetition that fails ends the action.",
+        examples=[{"until": "{{ response.body.status == 'ready' }}", "every": "10s", "at_most": 30}],
+    ),
+}
+"""When an action is done, and how often."""
+
+MODIFIERS = frozenset(
+    {"connection", "expect", "output", "sensitive", "retry", "timeout", "idempotent", "repeat"}
+)
+"""Modifiers that fit some kinds of actions only; `id`, `name`, `if`, `needs`, `for_each`, `concurrency` and `on_error` fit every kind."""
 
 
 def schema_text(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from runner import registry
 from runner.language import (
     BASE,
+    COURSE,
     DESCRIPTION,
     EXPECT,
     HEADERS,
@@ -289,6 +290,7 @@ def _action() -> Json:
             "description": "The action is skipped when this template is false.",
             "examples": ["{{ actions.search.output | length > 0 }}"],
         },
+        **COURSE,
         "connection": text(
             "Name of the connection that the request uses.", examples=["tickets", "eu/zendesk"]
         ),

@@ -42,6 +42,15 @@ class Expect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """Polling: do it again, `every` seconds, until a template is true; `at_most` times in all."""
+
+    until: Template
+    every: float = 10.0
+    at_most: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
     """TLS of a connection. `ca` is a path relative to the project, or a reference to PEM text."""
 
@@ -73,11 +82,13 @@ class AllowRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits in force: bytes, seconds, characters."""
+    """Limits in force: bytes, seconds, characters, items of a `for_each`, workflow calls inside of each other."""
 
     body: int = 10 * 1024 * 1024
     connect: float = 10.0
     template_output: int = 10 * 1024 * 1024
+    items: int = 100_000
+    nested_calls: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +149,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """An entry of a workflow. `config` is that of its kind (`runner/actions/`)."""
+    """An entry of a workflow. `config` is that of its kind (`runner/actions/`).
+
+    `needs` None: it waits for the action before it; `for_each` None: it is done once.
+    """
 
     id: str
     section: str
@@ -156,6 +170,10 @@ class Action:
     timeout: float | None = None
     on_error: str = "fail"
     idempotent: bool = False
+    needs: tuple[str, ...] | None = None
+    for_each: Tree = None
+    concurrency: int = 1
+    repeat: Repeat | None = None
     pointer: Pointer = ()
 
     @property

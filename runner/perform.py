@@ -4,6 +4,7 @@ This is what a backend calls for every step. It reads secrets, talks HTTP and re
 safe to keep.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import registry, template
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
-from runner.model import Action, Connection
+from runner.model import Action, Connection, Workflow
 from runner.plan import secret_label
 from runner.reference import Reference
 from runner.sensitive import Rendered, placeholder
@@ -21,6 +22,10 @@ from runner.template import Tree
 if TYPE_CHECKING:
     from runner.answer import Response
     from runner.session import Session
+
+
+LARGEST_RECORDED_ITEM = 500
+"""Characters of an item of `for_each` that a record holds; cleaned first, then cut."""
 
 
 class Headers(dict[str, str]):
@@ -48,15 +53,24 @@ class Watcher:
         """Be told that an attempt failed and when the next one starts."""
 
 
+def holds(value: Any) -> bool:
+    """Tell whether what a condition gave is true: text is judged by what it says, so that `false` as text is false."""
+    if isinstance(value, str):
+        return value.strip().lower() not in ("", "false")
+    return bool(value)
+
+
 class Performance:
     """One action being performed: its context, what it may reveal, and the record that is kept of it."""
 
     def __init__(self, session: "Session", action: Action, ref: JsonObject, watcher: Watcher) -> None:
         self.session = session
         self.action = action
-        self.key = action.key
+        self.workflow = session.workflow_of(ref)
+        self.key: str = ref.get("key", action.key)
         self.watcher = watcher
         self.record: JsonObject = {}
+        self.done = True
         self.run_id: str = ref["run"]["id"]
         self.context = _context(session, ref)
 
@@ -66,7 +80,7 @@ class Performance:
 
     def hide(self, reference: Reference) -> str | None:
         """Give the placeholder of a reference to a secret."""
-        label = secret_label(self.session.workflow, reference)
+        label = secret_label(self.workflow, reference)
         return None if label is None else placeholder(label)
 
     def render(self, tree: Tree, **more: Any) -> Rendered:
@@ -90,6 +104,8 @@ class Performance:
 
     def output_of(self, action: Action, answer: "Response") -> Any:
         """Give the output of a request: the template `output` over the response, or the parsed body."""
+        if action.repeat is not None:
+            self.done = holds(self.render(action.repeat.until, response=answer.context()).wire)
         if not action.has_output:
             return answer.body
         return self.render(action.output, response=answer.context()).wire
@@ -101,7 +117,7 @@ async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None =
     The result holds `status`, `output` (not of a sensitive action), `error`, `response` (status and headers) and
     `record` (request as shown, attempts, times).
     """
-    action = _find(session, ref["action"])
+    action = _find(session.workflow_of(ref), ref["action"])
     watcher = watcher or Watcher()
     started = session.now()
     clock = perf_counter()
@@ -111,21 +127,26 @@ async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None =
         performance = Performance(session, action, ref, watcher)
         output = await registry.load("actions", action.kind).perform(action, performance)
         if action.sensitive:
-            session.keep_sensitive(action.key, output)
+            key = performance.key if action.repeat is None else performance.key.rpartition("#")[0]
+            session.keep_sensitive(key, output)  # of repetitions the last one counts
             result["sensitive"] = True
         elif session.redactor.found_in(output):
-            raise FailureError(_secret_in_output(session, action))
+            raise FailureError(_secret_in_output(session.workflow_of(ref), action))
         else:
             result["output"] = output
+        if action.repeat is not None:
+            result["done"] = performance.done
     except FailureError as problem:
-        result = {"status": "failed", "error": _error(session, action, problem.failure)}
+        result = {"status": "failed", "error": _error(session, ref, action, problem.failure)}
     except UnicodeEncodeError:  # JSON from outside may hold what no text in UTF-8 can
-        result = {"status": "failed", "error": _error(session, action, _HALF_A_CHARACTER)}
+        result = {"status": "failed", "error": _error(session, ref, action, _HALF_A_CHARACTER)}
     record = performance.record if performance else {}
     if action.sensitive:  # recorded before the output, which is a secret, was known
         record = session.redactor.data(record)
     if "answer" in record:
         result["response"] = record.pop("answer")
+    if "item" in ref:
+        record["item"] = _brief(session.redactor.data(ref["item"]))
     record["started_at"] = moment(started)
     record["duration"] = round(perf_counter() - clock, 6)
     result["record"] = record
@@ -144,31 +165,36 @@ _HALF_A_CHARACTER = Failure(
 )
 
 
-def _error(session: "Session", action: Action, failure: Failure) -> JsonObject:
+def _error(session: "Session", ref: JsonObject, action: Action, failure: Failure) -> JsonObject:
     """Give a failure as data, with a place and without secrets."""
     if failure.span is None:
-        failure = replace(
-            failure, span=session.workflow.document.span((*action.pointer, action.kind), key=True)
-        )
+        document = session.workflow_of(ref).document
+        failure = replace(failure, span=document.span((*action.pointer, action.kind), key=True))
     cleaned: JsonObject = session.redactor.data(failure.to_json())
     return cleaned
 
 
-def _find(session: "Session", key: str) -> Action:
-    for action in session.workflow.every_action:
+def _find(workflow: Workflow, key: str) -> Action:
+    for action in workflow.every_action:
         if action.key == key:
             return action
     raise KeyError(key)
 
 
+def _brief(item: Any) -> Any:
+    """Give an item as a record holds it: whole where it is small, else the beginning of its text."""
+    text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+    return item if len(text) <= LARGEST_RECORDED_ITEM else f"{text[:LARGEST_RECORDED_ITEM]}…"
+
+
 def _context(session: "Session", ref: JsonObject) -> dict[str, Any]:
     """Build what templates see: the plain data of the reference, and the secrets that only this process has."""
     actions: dict[str, Any] = {}
-    keys = {action.id: action.key for action in session.workflow.every_action}
     for name, state in ref["actions"].items():
         seen = dict(state)
-        if seen.pop("sensitive", False):
-            seen["output"] = session.sensitive[keys[name]]
+        kept = seen.pop("sensitive", None)
+        if kept is not None:
+            seen["output"] = session.sensitive_output(kept["key"], kept.get("items"))
         if isinstance(seen.get("response"), Mapping):
             seen["response"] = {**seen["response"], "headers": Headers(seen["response"]["headers"])}
         actions[name] = seen
@@ -178,18 +204,17 @@ def _context(session: "Session", ref: JsonObject) -> dict[str, Any]:
         "environment": session.plan.environment,
         "run": ref["run"],
         "actions": actions,
-        "secrets": session.workflow_secrets(),
+        "secrets": session.workflow_secrets(session.workflow_of(ref)),
     }
-    if "error" in ref:
-        context["error"] = ref["error"]
+    context |= {name: ref[name] for name in ("error", "item", "index") if name in ref}
     return context
 
 
-def _secret_in_output(session: "Session", action: Action) -> Failure:
+def _secret_in_output(workflow: Workflow, action: Action) -> Failure:
     place = ("output",) if action.has_output else ("id",)
     return Failure(
         kind=FailureKind.SECRET_IN_OUTPUT,
         message=f"the output of '{action.id}' holds a secret",
         help="give less with `output`, or mark the action `sensitive: true`: then the output is masked and kept nowhere",
-        span=session.workflow.document.span((*action.pointer, *place)),
+        span=workflow.document.span((*action.pointer, *place)),
     )

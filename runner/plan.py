@@ -5,22 +5,26 @@ Nothing here reaches Vault or the network.
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner import exact_json, registry, template
+from runner import registry, template
 from runner.diagnostics import names_hint
+from runner.duration import written
 from runner.errors import FailureError, JsonObject, UsageError
-from runner.model import Action, Connection, Input, Workflow
+from runner.model import Action, Connection, Workflow
 from runner.project import Project
 from runner.reference import Reference
 from runner.secret_ref import USER_NAME, MalformedReferenceError, ResolvedRef, SecretRef
 from runner.sensitive import Secret, placeholder
-from runner.template import Hide, Tree
+from runner.template import Hide, Template, Tree
 
 KNOWN_LATER = "‹known at run time›"
+
+SHOWN_ITEMS = 3
+"""How many items of a `for_each` a plan shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,54 +93,6 @@ def require_user(project: Project, connections: Sequence[str], user: str | None)
             )
 
 
-def read_inputs(
-    workflow: Workflow,
-    pairs: Sequence[str],
-    file_data: Mapping[str, Any] | None,
-    environ: Mapping[str, str],
-    *,
-    partial: bool = False,
-) -> dict[str, Any]:
-    """Read the inputs of a run: `-i`, then the input file, then RUNNER_INPUT_NAME, then defaults.
-
-    Text from the command line and the environment is read by the input's type. Secret inputs come back as `Secret`.
-    With `partial`, inputs that are missing are left out. Raises UsageError.
-    """
-    given: dict[str, Any] = {}
-    for name in workflow.inputs:
-        variable = f"RUNNER_INPUT_{name.upper()}"
-        if variable in environ:
-            given[name] = _typed(workflow.inputs[name], environ[variable], variable)
-    for name, value in (file_data or {}).items():
-        _known_input(workflow, name)
-        given[name] = value
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise UsageError(f"'-i {name}' has no value", help="write -i NAME=VALUE")
-        declared = _known_input(workflow, name)
-        if declared.secret:
-            raise UsageError(
-                f"the input '{name}' is secret: it is never given on the command line",
-                help=f"set RUNNER_INPUT_{name.upper()}, or use --input-file FILE (- for standard input)",
-            )
-        given[name] = _typed(declared, text, f"-i {name}")
-    result: dict[str, Any] = {}
-    for name, declared in workflow.inputs.items():
-        if name not in given:
-            if declared.required and not partial:
-                raise UsageError(f"the input '{name}' is missing", help=_how_to_give(declared))
-            if not declared.required:
-                result[name] = declared.default
-            continue
-        _check_input(declared, given[name])
-        value = given[name]
-        if declared.secret:
-            value = Secret(value if isinstance(value, str) else exact_json.dumps(value), f"inputs.{name}")
-        result[name] = value
-    return result
-
-
 class View:
     """Renders templates for a reviewer: what is known shows, what is not has a placeholder."""
 
@@ -175,7 +131,9 @@ class View:
             return None if name in ("workflow", "user") else KNOWN_LATER
         if reference.root == "actions":
             return None if name in self.known_outputs and reference.path[1:2] == ("output",) else KNOWN_LATER
-        return KNOWN_LATER if reference.root in ("response", "error", "item", "index") else None
+        if reference.root in ("item", "index"):
+            return None if reference.root in self.context else KNOWN_LATER
+        return KNOWN_LATER if reference.root in ("response", "error") else None
 
     def show(self, tree: Tree) -> Any:
         """Render a tree with placeholders; what cannot be rendered says so in place."""
@@ -188,6 +146,16 @@ class View:
             return self.hide(reference) if reference.root == "run" else None
 
         return _shown(tree, {**self.context, "vars": dict(self.project.vars)}, hide)
+
+    @contextmanager
+    def item(self, item: Any, index: int) -> Iterator[None]:
+        """Know an item of a `for_each` for a while."""
+        before = self.context
+        self.context = {**before, "item": item, "index": index}
+        try:
+            yield
+        finally:
+            self.context = before
 
     def known(self, tree: Tree) -> bool:
         """Tell whether a tree can be rendered in full before the run."""
@@ -274,14 +242,24 @@ def _describe_action(action: Action, view: View) -> JsonObject:
         described["name"] = action.name
     if action.connection:
         described["connection"] = action.connection
+    if action.needs is not None:
+        described["needs"] = list(action.needs)
     condition = action.condition
     if condition is not None:
-        known = isinstance(condition, bool) or view.known(condition)
-        described["if"] = bool(view.show(condition)) if known else KNOWN_LATER
+        described["if"] = _describe_condition(condition, view)
+    if action.for_each is not None:
+        described["for_each"] = _describe_items(action, view)
     described.update(registry.load("actions", action.kind).describe(action, view))
+    if action.repeat is not None:
+        described["repeat"] = {
+            "until": action.repeat.until.text.strip(),
+            "every": written(action.repeat.every),
+            "at_most": action.repeat.at_most,
+        }
     if (
         action.kind == "set"
         and not action.sensitive
+        and action.for_each is None
         and condition in (None, True)
         and view.known(action.config)
     ):
@@ -289,6 +267,32 @@ def _describe_action(action: Action, view: View) -> JsonObject:
         view.context["actions"][action.id] = {"output": described["set"], "status": "succeeded"}
     if action.on_error == "continue":
         described["on_error"] = "continue"
+    return described
+
+
+def _describe_condition(condition: Template | bool, view: View) -> bool | str:
+    known = isinstance(condition, bool) or view.known(condition)
+    return bool(view.show(condition)) if known else KNOWN_LATER
+
+
+def _describe_items(action: Action, view: View) -> JsonObject:
+    """Show over what an action goes: the first items as they would be done, where the list is known before the run."""
+    described: JsonObject = {"concurrency": action.concurrency}
+    given = view.show(action.for_each) if view.known(action.for_each) else None
+    if isinstance(given, Mapping):
+        given = [{"key": key, "value": value} for key, value in given.items()]
+    if not isinstance(given, list):
+        template_text = action.for_each.text.strip() if isinstance(action.for_each, Template) else None
+        return {**described, "over": template_text, "count": KNOWN_LATER}
+    described["count"] = len(given)
+    described["first"] = first = []
+    kind = registry.load("actions", action.kind)
+    for index, item in enumerate(given[:SHOWN_ITEMS]):
+        with view.item(item, index):
+            shown: JsonObject = {"index": index, "item": item}
+            if isinstance(action.condition, Template):
+                shown["if"] = _describe_condition(action.condition, view)
+            first.append({**shown, **kind.describe(action, view)})
     return described
 
 
@@ -314,70 +318,3 @@ def host_of(connection: Connection, show: Callable[[Tree], Any]) -> str:
     """Give the host and port that a connection's credentials go to."""
     rest = str(show(connection.base_url)).partition("://")[2]
     return rest.partition("/")[0]
-
-
-def _known_input(workflow: Workflow, name: str) -> Input:
-    if name not in workflow.inputs:
-        raise UsageError(
-            f"the workflow '{workflow.name}' has no input '{name}'",
-            help=names_hint(name, workflow.inputs, what="inputs"),
-        )
-    return workflow.inputs[name]
-
-
-_WANTED = {
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a JSON list",
-    "object": "a JSON mapping",
-}
-
-
-def _typed(declared: Input, text: str, source: str) -> Any:
-    kind = str(declared.schema.get("type", "string"))
-    try:
-        if kind == "integer":
-            return int(text)
-        if kind == "number":
-            return _number(text)
-        if kind == "boolean":
-            return {"true": True, "false": False}[text]
-        if kind in ("array", "object"):
-            return exact_json.loads(text)
-    except (ValueError, KeyError, OverflowError):
-        shown = "" if declared.secret else f", not '{text[:40]}'"
-        raise UsageError(
-            f"{source}: the input '{declared.name}' must be {_WANTED[kind]}{shown}", help=declared.description
-        ) from None
-    return text
-
-
-def _number(text: str) -> Any:
-    """Read a number as JSON does, so that it keeps its text; other spellings (`+1`, `.5`) as the double they say."""
-    plain = float(text)
-    try:
-        return exact_json.loads(text)
-    except ValueError:
-        if not math.isfinite(plain):
-            raise
-        return int(plain) if plain.is_integer() and "." not in text and "e" not in text.lower() else plain
-
-
-def _check_input(declared: Input, value: Any) -> None:
-    from runner.schema import problems_of, written
-
-    for pointer, sentence in problems_of(declared.schema, value):
-        part = f" at '{written(pointer)}'" if pointer else ""
-        raise UsageError(
-            f"the input '{declared.name}' must be {sentence.removeprefix('must be ')}{part}",
-            help=declared.description,
-        )
-
-
-def _how_to_give(declared: Input) -> str:
-    variable = f"RUNNER_INPUT_{declared.name.upper()}"
-    about = f"{declared.description}; " if declared.description else ""
-    if declared.secret:
-        return f"{about}set {variable}, or use --input-file FILE (- for standard input)"
-    return f"{about}give -i {declared.name}=VALUE, --input-file FILE or {variable}"

@@ -9,7 +9,7 @@ from typing import Any
 from runner import registry
 from runner.auth import Authenticator, FieldError, Refused, revealed
 from runner.client import Channel, Client
-from runner.errors import Failure, FailureError, FailureKind, SecretProblem, SecretsError
+from runner.errors import Failure, FailureError, FailureKind, JsonObject, SecretProblem, SecretsError
 from runner.means import ConnectionMeans
 from runner.model import Connection, Limits, Workflow
 from runner.plan import Plan, resolved_refs
@@ -128,9 +128,14 @@ class Session:
         done, _ = resolved_refs(self.project, {"": ref}, self.plan)
         return self._values[done[""]]
 
-    def workflow_secrets(self) -> dict[str, str]:
+    def workflow_of(self, ref: JsonObject) -> Workflow:
+        """Give the workflow of a reference: that of the run, or one that it calls."""
+        name = ref.get("workflow", self.workflow.name)
+        return self.workflow if name == self.workflow.name else self.project.workflows[name]
+
+    def workflow_secrets(self, workflow: Workflow) -> dict[str, str]:
         """Give the values behind `secrets.NAME`, for the wire face of a rendering."""
-        return {name: self.secret(ref).reveal() for name, ref in self.workflow.secrets.items()}
+        return {name: self.secret(ref).reveal() for name, ref in workflow.secrets.items()}
 
     def secret_inputs(self) -> dict[str, str]:
         """Give the values of secret inputs, for the wire face of a rendering."""
@@ -141,6 +146,12 @@ class Session:
         self.sensitive[key] = value
         for text in _texts(value):
             self.redactor.add(text, f"actions.{key}.output")
+
+    def sensitive_output(self, key: str, items: int | None = None) -> Any:
+        """Give the output that was kept under a key, or those of so many items; null for an item that has none."""
+        if items is None:
+            return self.sensitive[key]
+        return [self.sensitive.get(f"{key}[{index}]") for index in range(items)]
 
     def authenticator(self, connection: Connection) -> Authenticator:
         """Give what adds a connection's credentials to its requests."""

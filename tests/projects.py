@@ -18,8 +18,9 @@ from runner.check import check
 from runner.client import Client
 from runner.diagnostics import Severity
 from runner.errors import JsonObject
+from runner.inputs import read_inputs
 from runner.perform import Watcher, perform
-from runner.plan import Plan, read_inputs, resolve
+from runner.plan import Plan, resolve
 from runner.project import Project
 from runner.result import ActionResult, RunResult
 from runner.run import execute
@@ -76,6 +77,7 @@ class Watched:
     events: list[tuple[str, str]] = field(default_factory=list)
     retries: list[JsonObject] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    progress: list[tuple[str, int, int, int]] = field(default_factory=list)
     when_started: Callable[[str], None] | None = None
     when_finished: Callable[[ActionResult], None] | None = None
 
@@ -87,6 +89,9 @@ class Watched:
     def retrying(self, key: str, data: JsonObject) -> None:
         self.events.append(("retrying", key))
         self.retries.append(data)
+
+    def advanced(self, key: str, counts: JsonObject) -> None:
+        self.progress.append((key, counts["done"], counts["failed"], counts["items"]))
 
     def finished(self, result: ActionResult) -> None:
         self.events.append((result.status.value, result.key))
@@ -265,11 +270,11 @@ class Bench:
                 }
                 done.append(await perform(ref, session, _Retries(self.retries)))
                 self.after_each()
-                kept = {
-                    name: done[-1][name]
-                    for name in ("status", "output", "sensitive", "response")
-                    if name in done[-1]
+                kept: JsonObject = {
+                    name: done[-1][name] for name in ("status", "output", "response") if name in done[-1]
                 }
+                if "sensitive" in done[-1]:
+                    kept["sensitive"] = {"key": key}
                 states = {**states, key: kept}
             await assert_alone()
         finally:

@@ -29,11 +29,14 @@ LAYERS: dict[str, frozenset[str]] = {
             filters template template_bounds template_engine template_parser template_references template_trees
             template_values
             expression expression_walk
-            policy cron model bind bind_connection bind_workflow project_files project
+            policy cron model order bind bind_connection bind_workflow project_files project
             """,
         "check": "flow ignores check compare git vault_policy",
-        "resolve": "plan",
-        "execute": "tls redirects decoder body_format client session means answer attempts request perform engine",
+        "resolve": "plan inputs",
+        "execute": """
+            tls redirects decoder body_format client session means answer attempts request perform
+            scope items course frame engine
+            """,
         "run": "run connection_test",
     }.items()
 }

@@ -1,21 +1,24 @@
 """The interpreter against a scope that follows a script: order, conditions, failures, stops, and nothing of its own."""
 
+import asyncio
 import builtins
 import os
 import random
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
-from runner.engine import Interpreter, Outcome, RunStoppedError, StepFailedError
+from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureKind
+from runner.items import Block
 from runner.project import Project
 from runner.result import ActionResult, Status
+from runner.scope import RunStoppedError, StepFailedError
 from tests.projects import make, planned
 
 JsonObject = dict[str, Any]
@@ -40,6 +43,9 @@ class Script:
     settled_results: list[ActionResult] = field(default_factory=list)
     stopped: bool | None = None
     parent: Self | None = None
+    progress: list[tuple[str, int, int, int]] = field(default_factory=list)
+    depth: int = 0
+    timeout: float | None = None
 
     async def step(self, key: str, ref: JsonObject) -> JsonObject:
         self.log.append(("" if self.parent is None else "cleanup:") + key)
@@ -51,8 +57,14 @@ class Script:
             raise StepFailedError(answer)
         return dict(answer)
 
-    async def block(self, key: str, refs: Sequence[JsonObject]) -> list[JsonObject]:
-        raise AssertionError(key)
+    async def block(self, key: str, block: Block) -> JsonObject:
+        return await block.run(self)
+
+    def advanced(self, key: str, counts: JsonObject) -> None:
+        self.progress.append((key, counts["done"], counts["failed"], counts["items"]))
+
+    def called(self, key: str, timeout: float | None) -> "Script":
+        return replace(self, parent=self.parent, depth=self.depth + 1, timeout=timeout)
 
     async def sleep(self, key: str, seconds: float) -> None:
         self.log.append(f"{key} {seconds}")
@@ -93,13 +105,16 @@ class Interpreted:
         return next(item for item in self.outcome.results if item.key == key)
 
 
+class Timeless(asyncio.SelectorEventLoop):
+    """A loop without timers: the interpreter may wait for its scope and its own tasks, and for nothing else."""
+
+    def call_at(self, *args: Any, **more: Any) -> Any:  # type: ignore[override]
+        raise AssertionError("it waits for a time")
+
+
 def drive(work: Any) -> Any:
-    """Run a coroutine without an event loop: the interpreter may wait for its scope and for nothing else."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("it waits for something that is no scope")
+    with asyncio.Runner(loop_factory=Timeless) as runner:
+        return runner.run(work)
 
 
 def interpret(
@@ -145,16 +160,22 @@ def test_what_a_step_is_given(tmp_path: Path) -> None:
     workflow = {
         "inputs": {"n": {"type": "integer"}, "token": {"secret": True}},
         "vars": {"twice": "{{ inputs.n * 2 }}", "at": "{{ vars.site }}"},
-        "actions": [step("a"), step("b", on_error="continue")],
+        "actions": [
+            step("other"),
+            step("a"),
+            step("b", on_error="continue", **{"if": "{{ actions.a.output.id == 7 }}"}),
+        ],
     }
     ran = interpret(tmp_path, workflow, {"a": ok({"id": 7})}, n=3, token="a secret input")
     assert ran.script.refs["b"] == {
         "document": "d1",
+        "workflow": "main",
         "action": "b",
+        "key": "b",
         "handled": True,
         "inputs": {"n": 3},
         "vars": {"site": "eu", "twice": 6, "at": "eu"},
-        "actions": {"a": {"status": "succeeded", "output": {"id": 7}}},
+        "actions": {"a": {"status": "succeeded", "output": {"id": 7}}},  # what it reads, and no more
         "run": {"id": "run-1", "workflow": "main", "started_at": "2026-01-01T00:00:00Z", "user": "ann"},
     }
     assert ran.script.refs["a"]["handled"] is False
@@ -383,7 +404,7 @@ def test_outputs_keep_their_types(tmp_path: Path) -> None:
 def test_what_a_secret_flows_into_is_masked_in_the_outputs(tmp_path: Path) -> None:
     workflow = {
         "inputs": {"token": {"secret": True}},
-        "actions": [step("login", sensitive=True), step("b")],
+        "actions": [step("login", sensitive=True), step("b", **{"if": "{{ actions.login.status }}"})],
         "outputs": {
             "whole": "{{ actions.login.output }}",
             "part": "Bearer {{ actions.login.output.token }}",
@@ -402,7 +423,9 @@ def test_what_a_secret_flows_into_is_masked_in_the_outputs(tmp_path: Path) -> No
         "other": "b",
     }
     assert ran.result("login").sensitive
-    assert ran.script.refs["b"]["actions"] == {"login": {"status": "succeeded", "sensitive": True}}
+    assert ran.script.refs["b"]["actions"] == {
+        "login": {"status": "succeeded", "sensitive": {"key": "login"}}
+    }
 
 
 # --- waits
@@ -410,7 +433,9 @@ def test_what_a_secret_flows_into_is_masked_in_the_outputs(tmp_path: Path) -> No
 
 def test_a_wait_is_the_scopes(tmp_path: Path) -> None:
     ran = interpret(
-        tmp_path, {"actions": [{"id": "pause", "wait": "30s"}, step("b")]}, {"pause": ok({"seconds": 30.0})}
+        tmp_path,
+        {"actions": [{"id": "pause", "wait": "30s"}, step("b", **{"if": "{{ actions.pause.status }}"})]},
+        {"pause": ok({"seconds": 30.0})},
     )
     assert ran.log == ["pause", "pause/sleep 30.0", "b"]
     assert ran.script.refs["b"]["actions"]["pause"] == {"status": "succeeded", "output": None}
@@ -516,19 +541,23 @@ def test_it_reads_no_clock_no_chance_no_environment_no_file(
         __getitem__ = __contains__ = __iter__ = get = keys = forbidden
 
     interpreter = Interpreter(project, project.workflows["main"], plan, dict(RUN), Script(answers))
-    with monkeypatch.context() as patched:
-        # `monotonic` bounds the time of a rendering and changes no result.
-        for module, names in (
-            (time, ("time", "time_ns", "perf_counter", "sleep", "gmtime", "strftime")),
-            (random, ("random", "choice", "getrandbits")),
-            (os, ("getenv", "urandom", "getpid")),
-            (socket, ("socket", "getaddrinfo")),
-            (builtins, ("open",)),
-        ):
-            for name in names:
-                patched.setattr(module, name, forbidden)
-        patched.setattr(os, "environ", Environ())
-        outcome = drive(interpreter.interpret())
+
+    async def watched() -> Outcome:
+        with monkeypatch.context() as patched:
+            # `monotonic` bounds the time of a rendering and changes no result.
+            for module, names in (
+                (time, ("time", "time_ns", "perf_counter", "sleep", "gmtime", "strftime")),
+                (random, ("random", "choice", "getrandbits")),
+                (os, ("getenv", "urandom", "getpid")),
+                (socket, ("socket", "getaddrinfo")),
+                (builtins, ("open",)),
+            ):
+                for name in names:
+                    patched.setattr(module, name, forbidden)
+            patched.setattr(os, "environ", Environ())
+            return await interpreter.interpret()
+
+    outcome = drive(watched())
     assert outcome.status is Status.FAILED
     assert [result.key for result in outcome.results] == [
         "a",

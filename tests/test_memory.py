@@ -10,9 +10,10 @@ import pytest
 
 from runner.backends import memory
 from runner.backends.memory import CLEANUP_BUDGET, GRACE, MemoryScope, Stop
-from runner.engine import RunStoppedError, StepFailedError
 from runner.errors import Failure, FailureKind
+from runner.items import Block
 from runner.result import Status
+from runner.scope import RunStoppedError, StepFailedError
 from runner.session import Session
 from tests.projects import Watched, finished
 
@@ -316,7 +317,9 @@ def test_cleanup_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_block_performs_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(scope: MemoryScope, _: Stop, watched: Watched) -> None:
-        assert await scope.block("page", [REF, REF]) == [DONE, DONE]
+        block = Block("page", REF, ["a", "b"], lambda ref, inside: inside.step(ref["key"], ref))
+        gathered = await scope.block("page", block)
+        assert (gathered["outputs"], gathered["succeeded"], gathered["stopped"]) == ([1, 1], 2, None)
         assert [key for event, key in watched.events if event == "started"] == ["page[0]", "page[1]"]
 
     with_scope(monkeypatch, test)

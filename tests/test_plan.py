@@ -9,7 +9,8 @@ import pytest
 
 from runner.errors import UsageError
 from runner.exact_json import Number
-from runner.plan import KNOWN_LATER, Plan, describe, find_workflow, read_inputs, resolve
+from runner.inputs import read_inputs
+from runner.plan import KNOWN_LATER, Plan, describe, find_workflow, resolve
 from runner.project import Project
 from runner.sensitive import Secret
 from tests.projects import make, planned, request, simple

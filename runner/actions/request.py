@@ -52,7 +52,9 @@ SCHEMA: dict[str, Any] = closed(
     examples=[{"method": "POST", "path": "/tickets", "json": {"title": "{{ inputs.title }}"}}],
     minProperties=1,
 )
-MODIFIERS = frozenset({"connection", "expect", "output", "sensitive", "retry", "timeout", "idempotent"})
+MODIFIERS = frozenset(
+    {"connection", "expect", "output", "sensitive", "retry", "timeout", "idempotent", "repeat"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

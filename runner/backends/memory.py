@@ -1,13 +1,14 @@
 """Runs in this process and remembers nothing: the stateless way."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from runner.engine import RunStoppedError, StepFailedError
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.items import Block
 from runner.perform import Watcher, perform
 from runner.result import ActionResult, Status
+from runner.scope import RunStoppedError, StepFailedError
 from runner.session import Session
 
 GRACE = 10.0
@@ -28,6 +29,10 @@ class Observer(Protocol):
         """Be told that an attempt failed and when the next one starts."""
         ...
 
+    def advanced(self, key: str, counts: JsonObject) -> None:
+        """Be told how far a `for_each` is: `items`, `done`, `failed`."""
+        ...
+
     def finished(self, result: ActionResult) -> None:
         """Be told how an action ended."""
         ...
@@ -42,58 +47,91 @@ class Stop:
 
     def __init__(self) -> None:
         self.status: Status | None = None
+        self.cleanup_until = float("inf")
         self._event = asyncio.Event()
+        self._listeners: dict[object, Callable[[], None]] = {}
 
     def request(self, status: Status) -> None:
         """Ask once; what was asked first counts."""
         if self.status is None:
             self.status = status
             self._event.set()
+            for listener in list(self._listeners.values()):
+                listener()
 
     async def requested(self) -> None:
         """Wait until somebody asks."""
         await self._event.wait()
 
+    def listen(self, owner: object, listener: Callable[[], None]) -> None:
+        """Call `listener` when somebody asks, until `forget`."""
+        self._listeners[owner] = listener
+
+    def forget(self, owner: object) -> None:
+        """Call it no longer."""
+        self._listeners.pop(owner, None)
+
 
 class MemoryScope:
-    """A scope of one run in this process. `deadline` is in seconds of the event loop's clock."""
+    """A scope of one run in this process. `deadline` is in seconds of the event loop's clock.
+
+    `depth` says how many calls deep it is, `outer` which deadlines hold beside its own: those of the calls around it, with
+    their depths. A `final` one is that of `on_failure` and `finally`: no signal stops it.
+    """
 
     def __init__(
-        self, session: Session, observer: Observer, stop: Stop, deadline: float, *, final: bool = False
+        self,
+        session: Session,
+        observer: Observer,
+        stop: Stop,
+        deadline: float,
+        *,
+        final: bool = False,
+        depth: int = 0,
+        outer: Sequence[tuple[float, int]] = (),
     ) -> None:
         self._session = session
         self._observer = observer
         self._stop = stop
-        self._deadline = deadline
         self._final = final
+        self._depth = depth
+        self._deadlines = (*outer, (deadline, depth))
+        self._deadline = min(self._deadlines)[0]
 
     async def step(self, key: str, ref: JsonObject) -> JsonObject:
         """Perform the action; a signal lets it end within the grace, the deadline ends it at once."""
         self._check()
         self._observer.started(key, {})
-        watcher = _Watcher(self._observer)
-        task = asyncio.create_task(perform(ref, self._session, watcher))
-        stopping = asyncio.create_task(self._stop.requested())
+        task = asyncio.create_task(perform(ref, self._session, _Watcher(self._observer)))
+        loop = asyncio.get_running_loop()
+        timers = [loop.call_at(self._deadline, task.cancel)]
+
+        def soon() -> None:
+            timers.append(loop.call_later(GRACE, task.cancel))
+
+        if not self._final:
+            self._stop.listen(task, soon)
         try:
-            await self._until(task, stopping)
-            if not task.done():
-                status = self._status()
-                task.cancel()
-                await asyncio.wait([task])
-                raise RunStoppedError(status, _cancelled(status))
-            result = task.result()
+            await asyncio.wait([task])
         finally:
-            stopping.cancel()
-            if not task.done():
+            self._stop.forget(task)
+            for timer in timers:
+                timer.cancel()
+            if not task.done():  # this step is cancelled from outside
                 task.cancel()
-            await asyncio.gather(task, stopping, return_exceptions=True)
+                await asyncio.gather(task, return_exceptions=True)
+        if task.cancelled():
+            stop = self._stopped()
+            raise RunStoppedError(stop.status, _cancelled(stop.status), depth=stop.depth)
+        result = task.result()
         if result["status"] == "failed" and not ref["handled"]:
             raise StepFailedError(result)
         return result
 
-    async def block(self, key: str, refs: Sequence[JsonObject]) -> list[JsonObject]:
-        """Perform references one after another."""
-        return [await self.step(f"{key}[{index}]", ref) for index, ref in enumerate(refs)]
+    async def block(self, key: str, block: Block) -> JsonObject:
+        """Perform the items here."""
+        del key
+        return await block.run(self)
 
     async def sleep(self, key: str, seconds: float) -> None:
         """Wait, unless the run is stopped first."""
@@ -109,7 +147,7 @@ class MemoryScope:
         finally:
             stopping.cancel()
         if left < seconds or (self._stop.status is not None and not self._final):
-            raise RunStoppedError(self._status())
+            raise self._stopped()
 
     async def wait(self, key: str, topic: str, timeout: float) -> JsonObject:  # noqa: ASYNC109 - the seam's signature
         """Refuse: a process that remembers nothing cannot be told anything later."""
@@ -125,31 +163,46 @@ class MemoryScope:
         """Tell the observer."""
         self._observer.finished(result)
 
-    def cleanup(self, *, stopped: bool) -> "MemoryScope":
-        """Give a scope that an earlier stop does not touch."""
-        del stopped
-        deadline = asyncio.get_running_loop().time() + CLEANUP_BUDGET
-        return MemoryScope(self._session, self._observer, self._stop, deadline, final=True)
+    def advanced(self, key: str, counts: JsonObject) -> None:
+        """Tell the observer."""
+        self._observer.advanced(key, counts)
 
-    async def _until(self, task: "asyncio.Task[JsonObject]", stopping: "asyncio.Task[None]") -> None:
-        if self._final:
-            await asyncio.wait([task], timeout=self._left())
-            return
-        await asyncio.wait([task, stopping], timeout=self._left(), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done() and stopping.done():
-            await asyncio.wait([task], timeout=min(GRACE, self._left()))
+    def called(self, key: str, timeout: float | None) -> "MemoryScope":
+        """Give the scope of a called workflow."""
+        del key
+        deadline = float("inf") if timeout is None else asyncio.get_running_loop().time() + timeout
+        return MemoryScope(
+            self._session,
+            self._observer,
+            self._stop,
+            deadline,
+            final=self._final,
+            depth=self._depth + 1,
+            outer=self._deadlines,
+        )
+
+    def cleanup(self, *, stopped: bool) -> "MemoryScope":
+        """Give a scope that an earlier stop does not touch. All that is cleaned up after one stop shares one budget."""
+        now = asyncio.get_running_loop().time()
+        deadline = now + CLEANUP_BUDGET
+        if stopped or self._left() <= 0:
+            deadline = self._stop.cleanup_until = min(self._stop.cleanup_until, deadline)
+        return MemoryScope(self._session, self._observer, self._stop, deadline, final=True, depth=self._depth)
 
     def _left(self) -> float:
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
     def _check(self) -> None:
         if self._left() <= 0 or (self._stop.status is not None and not self._final):
-            raise RunStoppedError(self._status())
+            raise self._stopped()
 
-    def _status(self) -> Status:
+    def _stopped(self) -> RunStoppedError:
+        """Say what stops this scope now."""
         if self._stop.status is not None and not self._final:
-            return self._stop.status
-        return Status.TIMED_OUT
+            return RunStoppedError(self._stop.status)
+        now = asyncio.get_running_loop().time()
+        over = [depth for deadline, depth in self._deadlines if deadline <= now]
+        return RunStoppedError(Status.TIMED_OUT, depth=min(over, default=min(self._deadlines)[1]))
 
 
 class _Watcher(Watcher):

@@ -6,6 +6,7 @@ from runner import reports
 from runner.cli import checked, workflow_inputs
 from runner.cli.output import Output
 from runner.errors import Exit
+from runner.inputs import read_inputs
 from runner.settings import Settings
 
 EXAMPLES = ("runner plan escalate -i days=30", "runner plan escalate --env staging --format json")
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     from runner import plan as plans
 
     workflow = plans.find_workflow(project, options.workflow)
-    inputs = plans.read_inputs(workflow, options.inputs, data, settings.environ, partial=True)
+    inputs = read_inputs(workflow, options.inputs, data, settings.environ, partial=True)
     plan = plans.resolve(project, workflow.name, inputs=inputs, user=settings.user, partial=True)
     described = plans.describe(project, plan)
     output.data(reports.render(options.format, "plan", described, color=output.color))

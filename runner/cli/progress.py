@@ -33,6 +33,11 @@ class Progress:
         )
         self._output.progress(f"waiting  {key} ...")
 
+    def advanced(self, key: str, counts: JsonObject) -> None:
+        """Show how far the items of a `for_each` are."""
+        failed = f", {counts['failed']} failed" if counts["failed"] else ""
+        self._output.progress(f"running  {key}: {counts['done']} of {counts['items']} items{failed} ...")
+
     def finished(self, result: ActionResult) -> None:
         """Tell how an action ended."""
         line = outcome.action(result, self._style, id_width=self._width)

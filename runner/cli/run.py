@@ -16,6 +16,7 @@ from runner.cli.problems import explain
 from runner.cli.progress import Progress
 from runner.cli.report_files import ReportFile
 from runner.errors import Exit, Failure, FailureKind, SecretsError
+from runner.inputs import read_inputs
 from runner.plan import Plan
 from runner.project import Project
 from runner.reports.json import dumps
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     if project is None:
         return int(Exit.PROJECT)
     workflow = plans.find_workflow(project, options.workflow)
-    inputs = plans.read_inputs(workflow, options.inputs, data, settings.environ)
+    inputs = read_inputs(workflow, options.inputs, data, settings.environ)
     with checked.showing(project, output):
         plan = plans.resolve(project, workflow.name, inputs=inputs, user=settings.user)
     if settings.github_actions:

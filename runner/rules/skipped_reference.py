@@ -4,6 +4,8 @@ An action with `if` may be skipped, one with `on_error: continue` may have faile
 run any action may not have been reached. Then `actions.ID.output` does not exist, and the template that reads it fails:
 in `finally` that hides cleaning up behind another error.
 
+An action with `for_each` always has an output once it ran: null stands for an item that was skipped or failed.
+
 Any of these makes it right: `| default(...)`, `is defined`, a condition over `actions.ID.status` around it or in the
 action's own `if`, or the very `if` of the action that is read (all its parts, if it has several with `and`).
 
@@ -44,7 +46,7 @@ from runner.expression import Facts, Use, facts
 from runner.model import Action, Workflow
 from runner.project import Project
 from runner.reference import Reference
-from runner.rules import asks, place
+from runner.rules import asks, by_item, place
 from runner.template import Template
 
 SEVERITY = Severity.WARNING
@@ -79,7 +81,7 @@ class _Reader:
         action = self.actions.get(str(reference.path[0]))
         return action is not None and (
             action.condition is not None
-            or action.on_error == "continue"
+            or (action.on_error == "continue" and action.for_each is None)
             or (template.owner is not None and template.owner[0] != action.section)
         )
 
@@ -105,10 +107,10 @@ class _Reader:
         """Say why the action may have no output here, and which of its keys says so."""
         if owner is not None and owner.section != action.section:
             return f"may not have run when `{owner.section}` does", "id"
-        if action.on_error == "continue":
+        if action.on_error == "continue" and action.for_each is None:
             return "may have failed (`on_error: continue`)", "on_error"
         wanted = self._facts(action).conjuncts
-        if (wanted and wanted <= conditions | use.conditions) or not asks(action):
+        if (wanted and wanted <= conditions | use.conditions) or not asks(action) or by_item(action):
             return None
         return "may be skipped", "if"
 

@@ -4,8 +4,8 @@ Every field says which names its templates know: a request does not know `respon
 sent; the headers of a connection do not know the `inputs` of a workflow; `error` exists in `on_failure` and `finally`;
 `item` and `index` exist under `for_each`.
 
-An `if` and the `vars` of a workflow may not use a secret either: whether an action was skipped stands in every report,
-so a condition over a secret tells something of it.
+An `if`, a `for_each` and the `vars` of a workflow may not use a secret either: whether an action was skipped, and how many
+items it had, stands in every report, so a condition over a secret tells something of it.
 
 ```bad
 # workflows.d/report.yaml
@@ -26,6 +26,7 @@ outputs: {next: "{{ actions.read.output }}"}
 ```
 """
 
+import re
 from collections.abc import Iterator
 
 from runner.diagnostics import Diagnostic, Severity, error
@@ -38,6 +39,7 @@ from runner.template import Template
 SEVERITY = Severity.ERROR
 SUMMARY = "a template uses a name that its field does not have"
 
+_LIST = re.compile(r"for_each\b")
 _WHERE = {
     "item": "only in an action with `for_each`",
     "index": "only in an action with `for_each`",
@@ -72,12 +74,15 @@ def _secret(template: Template, reference: Reference, workflow: Workflow) -> Ite
     path = reference.path
     name = path[0] if path else None
     where = field(template)
-    deciding = where == "if" and template.owner is not None
+    deciding = template.owner is not None and (where == "if" or _LIST.match(where) is not None)
     if not deciding and not (template.owner is None and template.pointer[0] == "vars"):
         return
-    what = "a condition cannot depend on it" if deciding else "`vars` cannot hold it"
+    what = "a condition cannot depend on it" if where == "if" else "`for_each` cannot go through it"
     remedy = "whether an action is skipped is in every report: decide by something that is no secret"
+    if where != "if":
+        remedy = "how many items there are, and which, is in every report: take them from something that is no secret"
     if not deciding:
+        what = "`vars` cannot hold it"
         remedy = f"write {{{{ {reference.root}.{name} }}}} where it is sent"
     if reference.root == "inputs" and name in workflow.inputs and workflow.inputs[str(name)].secret:
         yield error(

@@ -5,9 +5,10 @@ is rendered, or a part that the thing does not have (`run.started`, `actions.sea
 the middle of its work; this says so before anything is sent. `| default(...)` does not silence it: what is declared
 nowhere can never have a value.
 
-What counts as known: in `actions`, the actions written before; in `on_failure`, all of `actions` and the earlier ones
-of the list; in `finally`, both lists and the earlier ones; in `outputs`, all of `actions`. The `vars` of a workflow
-see those of runner.yaml only.
+What counts as known: the actions that have certainly ended. Without `needs` those are the ones written before; with it,
+the ones that it names, what those wait for, and no other: an action that may still be running has no output yet. Beside
+these `on_failure` knows all of `actions`, `finally` both lists, and `outputs` all of `actions`. The `vars` of a workflow
+see those of runner.yaml only. An id in `needs` that does not exist is reported here as well.
 
 ```bad
 # workflows.d/escalate.yaml
@@ -38,6 +39,7 @@ from dataclasses import dataclass
 
 from runner.diagnostics import Diagnostic, Label, Severity, closest, names_hint
 from runner.model import Action, Workflow
+from runner.order import Order
 from runner.project import Project
 from runner.reference import Reference
 from runner.rules import ROOTS, SECTIONS, every_template, place, settings_unread
@@ -67,11 +69,45 @@ _FOREIGN = {
 def check(project: Project) -> Iterator[Diagnostic]:
     """Check every reference of every template."""
     variables = None if settings_unread(project) else project.known_vars
+    orders = {name: Order(workflow) for name, workflow in project.workflows.items()}
     for template, workflow in every_template(project):
+        order = orders[workflow.name] if workflow is not None else None
         for reference in template.references:
-            found = _Use(template, reference, workflow, variables).check()
+            found = _Use(template, reference, workflow, variables, order).check()
             if found is not None:
                 yield found
+    for workflow in project.workflows.values():
+        for action in workflow.every_action:
+            for index, name in enumerate(action.needs or ()):
+                yield from _needed(workflow, action, index, name)
+
+
+def _needed(workflow: Workflow, action: Action, index: int, name: str) -> Iterator[Diagnostic]:
+    """Check one id of `needs`."""
+    at = SECTIONS.index(action.section)
+    span = workflow.document.span((*action.pointer, "needs", index))
+    other = next((each for each in workflow.every_action if each.id == name), None)
+    related: tuple[Label, ...] = ()
+    if other is not None and SECTIONS.index(other.section) <= at:
+        return
+    if other is not None:
+        there = Label(workflow.document.span((*other.pointer, "id")), "it stands here")
+        message = f"action '{name}' stands in `{other.section}`, which runs after this one"
+        remedy, related = "an action can need those of its own list", (there,)
+    elif {f"id:{name}", *SECTIONS} & workflow.unread:
+        return
+    else:
+        known = [each.id for each in workflow.every_action if each.section == action.section]
+        message = f"no action '{name}' to wait for"
+        remedy = names_hint(name, [each for each in known if each != action.id], what="actions")
+    yield Diagnostic(
+        rule="undefined-reference",
+        severity=SEVERITY,
+        message=message,
+        primary=Label(span),
+        related=related,
+        help=remedy,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +118,7 @@ class _Use:
     reference: Reference
     workflow: Workflow | None
     variables: frozenset[str] | None
+    order: Order | None
 
     def check(self) -> Diagnostic | None:
         root, path = self.reference.root, self.reference.path
@@ -165,7 +202,7 @@ class _Use:
         workflow = self.workflow
         if workflow is None or f"id:{name}" in workflow.unread:
             return None
-        visible = _visible(workflow, self.template.owner)
+        visible = self._visible(workflow)
         action = visible.get(name)
         if action is not None:
             return self._inside(action)
@@ -181,6 +218,15 @@ class _Use:
         if later and "did you mean" not in remedy:
             remedy = f"'{later}' stands after this one" if self.template.owner else remedy
         return self._error(f"no action '{name}'{before}", 1, remedy)
+
+    def _visible(self, workflow: Workflow) -> dict[str, Action]:
+        """List the actions that have ended when the template is rendered."""
+        owner = self.template.owner
+        if owner is None:
+            return {action.id: action for action in workflow.actions}
+        assert self.order is not None
+        ids = self.order.before_place(owner)
+        return {action.id: action for action in workflow.every_action if action.id in ids}
 
     def _too_early(self, other: Action) -> Diagnostic:
         assert self.workflow is not None
@@ -199,19 +245,38 @@ class _Use:
             )
             return self._error(message, 1, "outputs see `actions` only", there)
         if owner[0] == other.section:
+            here = next(
+                (item for item in self.workflow.every_action if (item.section, item.index) == owner), None
+            )
+            if here is not None and here.needs is not None:
+                message = f"action '{other.id}' may still be running: this one does not wait for it"
+                remedy = f"add it: needs: [{', '.join([*here.needs, other.id])}]"
+                return self._error(message, 1, remedy, there)
+            if other.index < owner[1]:
+                message = f"action '{other.id}' may still be running: nothing before this one waits for it"
+                remedy = f"say what this one waits for: needs: [{', '.join([*self._direct(here), other.id])}]"
+                return self._error(message, 1, remedy, there)
             remedy = f"move '{other.id}' before it"
             return self._error(f"action '{other.id}' stands after this one", 1, remedy, there)
         message = f"action '{other.id}' stands in `{other.section}`, which runs after this one"
         return self._error(message, 1, f"`{owner[0]}` sees only what runs before it", there)
 
+    def _direct(self, action: Action | None) -> tuple[str, ...]:
+        return () if action is None or self.order is None else self.order.direct(action)
+
     def _inside(self, action: Action) -> Diagnostic | None:
         path = self.reference.path
+        if action.for_each is not None and path[1:2] == ("response",):
+            remedy = (
+                "give what is needed of each answer with `output`: it is a list, in the order of the items"
+            )
+            return self._error(f"'{action.id}' has no response of its own: it has `for_each`", 2, remedy)
         wrong = self._part(1, _ACTION_PARTS)
         if wrong is not None or len(path) < 3:
             return wrong
         if path[1] == "response":
             return self._part(2, _RECORDED_PARTS)
-        if path[1] == "output":
+        if path[1] == "output" and action.for_each is None:
             made = action.config if action.kind == "set" else action.output if action.has_output else None
             if isinstance(made, dict):
                 return self._part(2, made)
@@ -223,12 +288,3 @@ def _names(workflow: Workflow, key: str) -> frozenset[str] | None:
     value = workflow.document.value
     declared = value.get(key, {}) if isinstance(value, dict) else None
     return frozenset(declared) if isinstance(declared, dict) else None
-
-
-def _visible(workflow: Workflow, owner: tuple[str, int] | None) -> dict[str, Action]:
-    """List the actions that have run when a template is rendered."""
-    if owner is None:
-        return {action.id: action for action in workflow.actions}
-    at = (SECTIONS.index(owner[0]), owner[1])
-    ran = [action for action in workflow.every_action if (SECTIONS.index(action.section), action.index) < at]
-    return {action.id: action for action in ran}

@@ -61,7 +61,9 @@ def check(project: Project) -> Iterator[Diagnostic]:
         }
         if not schemas:
             continue
-        whole = {action.id for action in workflow.every_action if not action.has_output}
+        whole = {
+            action.id for action in workflow.every_action if not action.has_output and action.for_each is None
+        }
         ids = {(action.section, action.index): action.id for action in workflow.every_action}
         for template in workflow.templates:
             for reference in template.references:

@@ -1,6 +1,6 @@
 """An action never runs.
 
-It stands after a `fail` without a condition, which ends its list, or its own `if` is `false`.
+It runs after a `fail` without a condition, which ends its list, or its own `if` is `false`.
 
 ```bad
 # workflows.d/report.yaml
@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 from runner.diagnostics import Diagnostic, Label, Severity, warning
 from runner.model import Action, Workflow
+from runner.order import Order
 from runner.project import Project
 from runner.rules import asks
 
@@ -35,30 +36,40 @@ SUMMARY = "an action never runs"
 def check(project: Project) -> Iterator[Diagnostic]:
     """Walk through each list of actions."""
     for workflow in project.workflows.values():
-        for actions in (workflow.actions, workflow.on_failure, workflow.finally_):
-            yield from _list(workflow, actions)
+        ends = {action.id: action for action in workflow.every_action if _ends(action)}
+        order = Order(workflow) if ends else None
+        for action in workflow.every_action:
+            if action.condition is False:
+                span = workflow.document.span((*action.pointer, "if"))
+                yield warning(
+                    "unreachable-action",
+                    f"'{action.id}' never runs: its `if` is false",
+                    span,
+                    help="remove the action, or give it a condition",
+                )
+            elif order is not None:
+                before = order.before(action)
+                end = next(
+                    (ends[name] for name in ends if name in before and ends[name].section == action.section),
+                    None,
+                )
+                if end is not None:
+                    yield _finding(workflow, action, end)
 
 
-def _list(workflow: Workflow, actions: tuple[Action, ...]) -> Iterator[Diagnostic]:
-    end: Action | None = None
-    for action in actions:
-        if action.condition is False:
-            span = workflow.document.span((*action.pointer, "if"))
-            yield warning(
-                "unreachable-action",
-                f"'{action.id}' never runs: its `if` is false",
-                span,
-                help="remove the action, or give it a condition",
-            )
-        elif end is not None:
-            there = workflow.document.span((*end.pointer, "fail"), key=True)
-            yield Diagnostic(
-                rule="unreachable-action",
-                severity=SEVERITY,
-                message=f"'{action.id}' never runs: '{end.id}' before it ends the run",
-                primary=Label(workflow.document.span((*action.pointer, "id"))),
-                related=(Label(there, "it fails in every run"),),
-                help=f"give '{end.id}' an `if`, or remove what stands after it",
-            )
-        if end is None and action.kind == "fail" and action.on_error == "fail" and not asks(action):
-            end = action
+def _ends(action: Action) -> bool:
+    """Tell whether an action fails in every run that reaches it."""
+    once = action.for_each is None or (isinstance(action.for_each, list | dict) and bool(action.for_each))
+    return action.kind == "fail" and action.on_error == "fail" and once and not asks(action)
+
+
+def _finding(workflow: Workflow, action: Action, end: Action) -> Diagnostic:
+    there = workflow.document.span((*end.pointer, "fail"), key=True)
+    return Diagnostic(
+        rule="unreachable-action",
+        severity=SEVERITY,
+        message=f"'{action.id}' never runs: '{end.id}' before it ends the run",
+        primary=Label(workflow.document.span((*action.pointer, "id"))),
+        related=(Label(there, "it fails in every run"),),
+        help=f"give '{end.id}' an `if`, or remove what runs after it",
+    )

@@ -56,6 +56,42 @@ def _action(number: int, action: JsonObject, style: Style) -> list[str]:
         lines.append(f"{_INDENT}skipped: its `if` is false")
     elif condition is not None and condition is not True:
         lines.append(f"{_INDENT}if {one_line(str(condition))}")
+    if action.get("needs") is not None:
+        lines.append(
+            f"{_INDENT}needs {', '.join(map(one_line, action['needs'])) or 'nothing: it starts at once'}"
+        )
+    items = action.get("for_each")
+    if items:
+        lines += _items(items)
+    for item in [action] if not (items and items.get("first")) else items["first"]:
+        lines += _work(item)
+    if items and items.get("first") and items["count"] > len(items["first"]):
+        lines.append(f"{_INDENT}... and {items['count'] - len(items['first'])} more")
+    if repeat := action.get("repeat"):
+        told = f"repeat until {repeat['until']}, every {repeat['every']}, at most {repeat['at_most']} times"
+        lines.append(f"{_INDENT}{style.paint(one_line(told), 'dim')}")
+    if action.get("retry"):
+        lines.append(f"{_INDENT}{style.paint('retry: ' + one_line(_retry(action['retry'])), 'dim')}")
+    lines += [
+        f"{_INDENT}{style.paint('note: ' + one_line(str(n)), 'warn')}" for n in action.get("notes") or ()
+    ]
+    return lines
+
+
+def _items(items: JsonObject) -> list[str]:
+    over = f" over {one_line(str(items['over']))}" if items.get("over") else ""
+    width = f", {items['concurrency']} at a time" if items["concurrency"] > 1 else ""
+    return [f"{_INDENT}for each of {items['count']} items{over}{width}"]
+
+
+def _work(action: JsonObject) -> list[str]:
+    """Give what is done: by the action, or for one of its items."""
+    lines: list[str] = []
+    if "item" in action:
+        skipped = ": skipped, its `if` is false" if action.get("if") is False else ""
+        lines.append(f"{_INDENT}item {action['index']}: {one_line(_value(action['item']))[:200]}{skipped}")
+        if skipped:
+            return lines
     if request := action.get("request"):
         lines += _request(request)
     if action.get("set") is not None:
@@ -64,11 +100,6 @@ def _action(number: int, action: JsonObject, style: Style) -> list[str]:
     for kind in ("wait", "fail"):
         if action.get(kind) is not None:
             lines.append(f"{_INDENT}{kind} {one_line(_value(action[kind]))}")
-    if action.get("retry"):
-        lines.append(f"{_INDENT}{style.paint('retry: ' + one_line(_retry(action['retry'])), 'dim')}")
-    lines += [
-        f"{_INDENT}{style.paint('note: ' + one_line(str(n)), 'warn')}" for n in action.get("notes") or ()
-    ]
     return lines
 
 

@@ -1,0 +1,101 @@
+"""In which order the actions of a workflow run: what each waits for, what has certainly ended before it, what it reads.
+
+Without `needs` an action waits for the one written before it in its list, with it for those that it names and for
+nothing else. `on_failure` starts when `actions` has ended, `finally` when both have.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from runner.model import Action, Workflow
+from runner.reference import Reference
+
+
+class Order:
+    """The order of one workflow. Ids that do not exist are left out, and a cycle ends nowhere: rules report both."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self._lists = (workflow.actions, workflow.on_failure, workflow.finally_)
+        self._direct: dict[str, tuple[str, ...]] = {}
+        self._before: dict[str, frozenset[str]] = {}
+        self._reads: dict[tuple[str, int], frozenset[str] | None] = {}
+        earlier: frozenset[str] = frozenset()
+        for actions in self._lists:
+            self._list(actions, earlier)
+            earlier |= {action.id for action in actions}
+        for template in workflow.templates:
+            if template.owner is not None:
+                self._read(template.owner, template.references)
+
+    def direct(self, action: Action) -> tuple[str, ...]:
+        """Name the actions of its own list that an action waits for."""
+        return self._direct[action.id]
+
+    def before(self, action: Action) -> frozenset[str]:
+        """Name the actions that have certainly ended when an action starts."""
+        return self._before[action.id]
+
+    def before_place(self, owner: tuple[str, int]) -> frozenset[str]:
+        """Name the actions that have ended when the templates of an action, by section and index, are rendered.
+
+        Where the action has errors elsewhere, so that nothing is known of its `needs`, those written before count.
+        """
+        at = {"actions": 0, "on_failure": 1, "finally": 2}[owner[0]]
+        for action in self._lists[at]:
+            if action.index == owner[1]:
+                return self._before[action.id]
+        earlier = [action.id for actions in self._lists[:at] for action in actions]
+        return frozenset([*earlier, *(action.id for action in self._lists[at] if action.index < owner[1])])
+
+    def visible(self, action: Action) -> frozenset[str]:
+        """Name the actions whose results go along with an action: those that it reads and that have ended."""
+        reads = self._reads.get((action.section, action.index), frozenset())
+        return self._before[action.id] if reads is None else self._before[action.id] & reads
+
+    def cycles(self) -> Iterator[tuple[Action, ...]]:
+        """Give each cycle once, beginning with the action of it that is written first."""
+        for actions in self._lists:
+            known = {action.id: action for action in actions}
+            reported: set[str] = set()
+            for action in actions:
+                path = None if action.id in reported else self._way_back(action.id)
+                if path is not None:
+                    reported.update(path)
+                    yield tuple(known[name] for name in path)
+
+    def _list(self, actions: Sequence[Action], earlier: frozenset[str]) -> None:
+        ids = {action.id for action in actions}
+        previous: tuple[str, ...] = ()
+        for action in actions:
+            needed = previous if action.needs is None else tuple(dict.fromkeys(action.needs))
+            self._direct[action.id] = tuple(name for name in needed if name in ids)
+            previous = (action.id,)
+        for action in actions:
+            found: set[str] = set()
+            pending = list(self._direct[action.id])
+            while pending:
+                name = pending.pop()
+                if name not in found:
+                    found.add(name)
+                    pending += self._direct[name]
+            self._before[action.id] = earlier | found
+
+    def _read(self, owner: tuple[str, int], references: Sequence[Reference]) -> None:
+        known = self._reads.get(owner, frozenset())
+        for reference in references:
+            if reference.root == "actions" and known is not None:
+                known = known | {str(reference.path[0])} if reference.path else None
+        self._reads[owner] = known
+
+    def _way_back(self, start: str) -> list[str] | None:
+        """Find the shortest way from an action along what it waits for back to itself."""
+        ways = [[start]]
+        seen: set[str] = set()
+        while ways:
+            way = ways.pop(0)
+            for name in self._direct[way[-1]]:
+                if name == start:
+                    return way
+                if name not in seen:
+                    seen.add(name)
+                    ways.append([*way, name])
+        return None
