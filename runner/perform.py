@@ -4,14 +4,13 @@ This is what a backend calls for every step. It reads secrets, talks HTTP and re
 safe to keep.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from runner import registry, template
+from runner import exact_json, registry, template
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection, Workflow
 from runner.plan import secret_label
@@ -183,7 +182,7 @@ def _find(workflow: Workflow, key: str) -> Action:
 
 def _brief(item: Any) -> Any:
     """Give an item as a record holds it: whole where it is small, else the beginning of its text."""
-    text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+    text = item if isinstance(item, str) else exact_json.dumps(item)
     return item if len(text) <= LARGEST_RECORDED_ITEM else f"{text[:LARGEST_RECORDED_ITEM]}…"
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import builtins
+import json
 import os
 import random
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,7 @@ import pytest
 
 from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureKind
-from runner.items import Block
+from runner.items import Block, Gathered
 from runner.project import Project
 from runner.result import ActionResult, Status
 from runner.scope import RunStoppedError, StepFailedError
@@ -44,6 +45,7 @@ class Script:
     stopped: bool | None = None
     parent: Self | None = None
     progress: list[tuple[str, int, int, int]] = field(default_factory=list)
+    held: Sequence[str] = ()
     depth: int = 0
     timeout: float | None = None
 
@@ -51,6 +53,8 @@ class Script:
         self.log.append(("" if self.parent is None else "cleanup:") + key)
         self.refs[key] = ref
         answer = self.answers.get(key, ok(key))
+        for _ in range(20 if key in self.held else 0):  # the others get their turns first
+            await asyncio.sleep(0)
         if isinstance(answer, BaseException):
             raise answer
         if answer["status"] == "failed" and not ref["handled"]:
@@ -118,10 +122,14 @@ def drive(work: Any) -> Any:
 
 
 def interpret(
-    root: Path, workflow: JsonObject, answers: Mapping[str, Any] | None = None, **inputs: Any
+    root: Path,
+    workflow: JsonObject,
+    answers: Mapping[str, Any] | None = None,
+    held: Sequence[str] = (),
+    **inputs: Any,
 ) -> Interpreted:
     project = project_of(root, workflow)
-    script = Script(answers or {})
+    script = Script(answers or {}, held=held)
     plan = planned(project, input_file=inputs, user="ann")
     interpreter = Interpreter(project, project.workflows["main"], plan, dict(RUN), script)
     return Interpreted(drive(interpreter.interpret()), script)
@@ -507,6 +515,275 @@ def test_a_cleanup_without_time_left_times_out_and_hides_no_failure(tmp_path: Pa
     assert ran.outcome.status is Status.FAILED
     assert ran.outcome.error is not None
     assert ran.outcome.error.message == "first"
+
+
+# --- needs
+
+
+def test_needs_replace_the_written_order_and_start_in_the_order_of_the_file(tmp_path: Path) -> None:
+    actions = [step("a"), step("b", needs=[]), step("c", needs=["a", "b"]), step("d", needs=["a"]), step("e")]
+    ran = interpret(tmp_path, {"actions": actions})
+    assert ran.log == ["a", "b", "d", "c", "e"]
+    assert list(ran.statuses) == ["a", "b", "c", "d", "e"]  # reported as written
+
+
+def test_a_failure_starts_nothing_and_what_runs_is_kept(tmp_path: Path) -> None:
+    actions = [step("a"), step("b", needs=[]), step("c", needs=["b"]), step("d", needs=["a"])]
+    ran = interpret(
+        tmp_path,
+        {"actions": actions, "finally": [step("clean", **{"if": "{{ actions.b.output == 'b' }}"})]},
+        {"a": failed("no")},
+        held=["b"],
+    )
+    assert ran.log == ["a", "b", "cleanup:finally/clean"]
+    assert ran.statuses == {
+        "a": "failed",
+        "b": "succeeded",
+        "c": "skipped",
+        "d": "skipped",
+        "finally/clean": "succeeded",
+    }
+    assert ran.reasons == {"c": "'a' failed", "d": "an action before it failed"}
+
+
+def test_an_action_sees_what_has_certainly_ended_and_not_what_happens_to_have(tmp_path: Path) -> None:
+    text = "{{ actions | list | join }}"
+    actions = [
+        step("a"),
+        step("b", needs=[]),
+        step("c", needs=["a"], **{"if": text}),
+        step("d", needs=["c", "b"], **{"if": text}),
+    ]
+    ran = interpret(tmp_path, {"actions": actions})
+    assert list(ran.script.refs["c"]["actions"]) == ["a"]
+    assert list(ran.script.refs["d"]["actions"]) == ["a", "b", "c"]
+
+
+def test_a_skipped_action_counts_as_done_and_needs_work_in_finally(tmp_path: Path) -> None:
+    workflow = {
+        "actions": [step("a", **{"if": False}), step("b", needs=["a"])],
+        "finally": [step("last", needs=["first"]), step("first", needs=["a"])],
+    }
+    ran = interpret(tmp_path, workflow)
+    assert ran.log == ["b", "cleanup:finally/first", "cleanup:finally/last"]
+
+
+def test_a_bug_in_one_action_ends_the_others_and_comes_through(tmp_path: Path) -> None:
+    actions = [step("a"), step("b", needs=[])]
+    with pytest.raises(KeyError, match="a bug"):
+        interpret(tmp_path, {"actions": actions}, {"b": KeyError("a bug")}, held=["a"])
+
+
+def test_a_stop_while_several_run_keeps_what_each_of_them_came_to(tmp_path: Path) -> None:
+    actions = [step("a"), step("b", needs=[]), step("c", needs=[]), step("d")]
+    stop = RunStoppedError(Status.TERMINATED, failed("in flight", FailureKind.CANCELLED))
+    ran = interpret(tmp_path, {"actions": actions}, {"a": stop}, held=["b"])
+    assert ran.outcome.status is Status.TERMINATED
+    assert ran.statuses == {"a": "failed", "b": "succeeded", "c": "succeeded", "d": "skipped"}
+
+
+# --- for_each
+
+EACH = {"for_each": "{{ inputs.list }}"}
+INPUT = {"list": {"default": ["x", "y", "z"]}}
+
+
+def test_each_item_is_a_step_of_its_own_and_the_outputs_keep_their_order(tmp_path: Path) -> None:
+    workflow = {
+        "inputs": INPUT,
+        "actions": [step("page", **EACH, concurrency=2), step("b", **{"if": "{{ actions.page.output }}"})],
+        "outputs": {"all": "{{ actions.page.output }}"},
+    }
+    ran = interpret(tmp_path, workflow, {"page[0]": ok("first")}, held=["page[0]"])
+    assert ran.log == ["page[0]", "page[1]", "page[2]", "b"]
+    assert ran.outcome.outputs == {"all": ["first", "page[1]", "page[2]"]}
+    ref = ran.script.refs["page[1]"]
+    assert (ref["item"], ref["index"], ref["action"], ref["key"]) == ("y", 1, "page", "page[1]")
+    state = {"status": "succeeded", "output": ["first", "page[1]", "page[2]"]}
+    assert ran.script.refs["b"]["actions"] == {"page": state}
+    assert ran.script.progress == [("page", 1, 0, 3), ("page", 2, 0, 3), ("page", 3, 0, 3)]
+    items = ran.result("page").record["items"]
+    assert (items["count"], items["succeeded"], items["not_started"]) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "items"),
+    [
+        ({"k": 1, "l": 2}, [{"key": "k", "value": 1}, {"key": "l", "value": 2}]),
+        ([[1], {"a": 1}], [[1], {"a": 1}]),
+        ([], []),
+        ({}, []),
+    ],
+)
+def test_lists_mappings_and_nothing(given: Any, items: list[Any], tmp_path: Path) -> None:
+    workflow = {"inputs": {"list": {"default": given}}, "actions": [step("page", **EACH)]}
+    ran = interpret(tmp_path, workflow)
+    assert [ran.script.refs[f"page[{index}]"]["item"] for index in range(len(items))] == items
+    assert ran.result("page").output == [f"page[{index}]" for index in range(len(items))]
+    assert ran.outcome.status is Status.SUCCEEDED
+
+
+@pytest.mark.parametrize(("given", "what"), [("text", "text"), (5, "a number"), (None, "null")])
+def test_what_is_no_list_fails_the_action(given: Any, what: str, tmp_path: Path) -> None:
+    workflow = {"inputs": {"list": {"default": given}}, "actions": [step("page", **EACH)]}
+    ran = interpret(tmp_path, workflow)
+    assert ran.log == []
+    assert ran.outcome.error is not None
+    assert ran.outcome.error.message == f"`for_each` takes a list or a mapping, and this is {what}"
+
+
+def test_too_many_items_name_the_limit(tmp_path: Path) -> None:
+    workflow = {"limits": {"items": 2}, "inputs": INPUT, "actions": [step("page", **EACH)]}
+    ran = interpret(tmp_path, workflow)
+    assert ran.log == []
+    assert ran.outcome.error is not None
+    assert "3 items, more than the 2 that are allowed" in ran.outcome.error.message
+    assert "`limits.items`" in str(ran.outcome.error.help)
+
+
+def test_the_first_failed_item_starts_no_other_and_what_runs_is_kept(tmp_path: Path) -> None:
+    workflow = {
+        "inputs": {"list": {"default": list(range(5))}},
+        "actions": [step("page", **EACH, concurrency=2), step("b")],
+        "finally": [step("undo", for_each="{{ actions.page.output | select | list }}")],
+    }
+    ran = interpret(tmp_path, workflow, {"page[1]": failed("no")}, held=["page[0]"])
+    assert ran.log == ["page[0]", "page[1]", "cleanup:finally/undo[0]"]
+    assert ran.statuses == {"page": "failed", "b": "skipped", "finally/undo": "succeeded"}
+    assert ran.outcome.error is not None
+    assert ran.outcome.error.message == "1 of 5 items failed: item 1: no; 3 were not started"
+    assert ran.script.refs["finally/undo[0]"]["item"] == "page[0]"
+    listed = ran.result("page").record["items"]["listed"]
+    assert [(item["index"], item["status"]) for item in listed] == [(0, "succeeded"), (1, "failed")]
+
+
+def test_on_error_continue_gives_null_for_failed_items_and_their_errors(tmp_path: Path) -> None:
+    workflow = {
+        "inputs": INPUT,
+        "actions": [step("page", **EACH, on_error="continue")],
+        "outputs": {
+            "all": "{{ actions.page.output }}",
+            "status": "{{ actions.page.status }}",
+            "errors": "{{ actions.page.error.items }}",
+        },
+    }
+    ran = interpret(tmp_path, workflow, {"page[1]": failed("no")})
+    assert ran.outcome.status is Status.SUCCEEDED
+    assert ran.outcome.outputs == {
+        "all": ["page[0]", None, "page[2]"],
+        "status": "failed",
+        "errors": [{"index": 1, "kind": "connection", "message": "no"}],
+    }
+    assert ran.result("page").handled
+
+
+def test_a_condition_over_the_item_is_judged_for_each(tmp_path: Path) -> None:
+    workflow = {
+        "inputs": INPUT,
+        "actions": [
+            step("odd", **EACH, **{"if": "{{ index % 2 == 1 and item != '' }}"}),
+            step("none", **EACH, **{"if": "{{ actions.odd.output | length > 3 }}"}),
+        ],
+    }
+    ran = interpret(tmp_path, workflow)
+    assert ran.log == ["odd[1]"]
+    assert ran.result("odd").output == [None, "odd[1]", None]
+    assert ran.statuses == {"odd": "succeeded", "none": "skipped"}
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_stop_loses_no_item(begun: bool, tmp_path: Path) -> None:
+    result = failed("in flight", FailureKind.CANCELLED) if begun else None
+    ran = interpret(
+        tmp_path,
+        {"inputs": INPUT, "actions": [step("page", **EACH, concurrency=2)]},
+        {"page[1]": RunStoppedError(Status.TERMINATED, result)},
+        held=["page[0]"],
+    )
+    assert ran.outcome.status is Status.TERMINATED
+    page = ran.result("page")
+    assert page.error is not None
+    counts = page.record["items"]
+    assert (counts["succeeded"], counts["failed"], counts["not_started"]) == (1, int(begun), 2 - begun)
+    expected = "1 of 3 items failed: item 1: in flight; 1 was not started"
+    assert page.error.message == (
+        expected if begun else "the run was terminated after 1 of 3 items; 2 were not started"
+    )
+
+
+def test_a_block_can_be_made_again_elsewhere_and_its_slices_put_together(tmp_path: Path) -> None:
+    workflow = {
+        "inputs": INPUT,
+        "vars": {"v": 1},
+        "actions": [
+            step("a"),
+            step("page", **EACH, on_error="continue", **{"if": "{{ item != 'x' and actions.a.output }}"}),
+        ],
+    }
+
+    @dataclass
+    class Elsewhere(Script):
+        async def block(self, key: str, block: Block) -> JsonObject:
+            parts = []
+            for start in range(0, len(block), 2):
+                data = json.loads(json.dumps(block[start : start + 2].to_json()))
+                made = Interpreter.block_of(project, plan, self, data)
+                parts.append(json.loads(json.dumps(await made.run(self))))
+            return Gathered.merged(parts).to_json()
+
+    project = project_of(tmp_path, workflow)
+    plan = planned(project)
+    outcomes = []
+    for kind in (Script, Elsewhere):
+        script = kind({"page[2]": failed("no")})
+        interpreter = Interpreter(project, project.workflows["main"], plan, dict(RUN), script)
+        outcomes.append((drive(interpreter.interpret()).results, script.log, script.refs))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0][1].output == [None, "page[1]", None]
+
+
+# --- repeat
+
+
+def polled(tmp_path: Path, done_at: int, **answers: Any) -> Interpreted:
+    poll = step("poll", repeat={"until": "{{ response.body.ready }}", "every": "5s", "at_most": 3})
+    given = {f"poll#{number}": ok(number, done=number == done_at) for number in (1, 2, 3)}
+    workflow = {"actions": [poll, step("b", **{"if": "{{ actions.poll.output }}"})]}
+    return interpret(tmp_path, workflow, {**given, **answers})
+
+
+def test_it_is_repeated_until_it_is_done(tmp_path: Path) -> None:
+    ran = polled(tmp_path, 2)
+    assert ran.log == ["poll#1", "poll#1/sleep 5.0", "poll#2", "b"]
+    assert ran.result("poll").output == 2
+    assert ran.result("poll").record["repetitions"] == 2
+
+
+def test_repeated_as_often_as_it_may_it_fails_and_names_the_key(tmp_path: Path) -> None:
+    ran = polled(tmp_path, 0)
+    assert ran.log == ["poll#1", "poll#1/sleep 5.0", "poll#2", "poll#2/sleep 5.0", "poll#3"]
+    error = ran.result("poll").error
+    assert error is not None
+    assert (error.kind, error.message) == ("timeout", "`until` was not true in 3 repetitions, 5s apart")
+    assert "`repeat.at_most`" in str(error.help)
+
+
+def test_a_repetition_that_fails_ends_it_and_so_does_a_stop_in_between(tmp_path: Path) -> None:
+    ran = polled(tmp_path, 3, **{"poll#2": failed("no")})
+    assert ran.log == ["poll#1", "poll#1/sleep 5.0", "poll#2"]
+    assert ran.statuses == {"poll": "failed", "b": "skipped"}
+    ran = polled(tmp_path / "b", 3, **{"poll#1/sleep": RunStoppedError(Status.TERMINATED)})
+    assert ran.outcome.status is Status.TERMINATED
+    assert ran.statuses == {"poll": "failed", "b": "skipped"}
+
+
+def test_items_are_repeated_each_for_itself(tmp_path: Path) -> None:
+    repeat = {"until": "{{ response.body.ready }}", "every": "1s", "at_most": 9}
+    answers = {"page[0]#1": ok(1, done=False), "page[0]#2": ok(2, done=True), "page[1]#1": ok(3, done=True)}
+    workflow = {"inputs": {"list": {"default": ["x", "y"]}}, "actions": [step("page", **EACH, repeat=repeat)]}
+    ran = interpret(tmp_path, workflow, answers)
+    assert ran.log == ["page[0]#1", "page[0]#1/sleep 1.0", "page[0]#2", "page[1]#1"]
+    assert ran.result("page").output == [2, 3]
 
 
 # --- nothing of its own
