@@ -1,24 +1,23 @@
 """Speaks HTTP for actions: one exchange at a time, its redirects included, credentials only to their own origin.
 
-What goes wrong is an ExchangeError with a text of ours. httpx's own texts, requests and log records hold URLs and
-headers with credentials: none of them leaves this module.
+What goes wrong is an ExchangeError with a text of ours. What libraries say holds URLs and headers with credentials: none
+of it passes the transports. Everything that decides what is sent where stands here, above them.
 """
 
 import asyncio
-import logging
-import ssl
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from types import ModuleType
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner import __version__, tls
+from runner import __version__
 from runner.auth import Applies, Outgoing
+from runner.body import Body
 from runner.decoder import Decoder, accepted, too_big
-from runner.errors import Failure, FailureError, FailureKind
+from runner.dispatch import Channel, Dispatch
+from runner.errors import Failure, FailureError
+from runner.progress import Progress
 from runner.redirects import (
     Hop,
     Origin,
@@ -28,40 +27,24 @@ from runner.redirects import (
     Trail,
     checked_header,
     first_hop,
+    home_of,
     merged,
-    origin_of,
-    proxy_address,
     with_query,
 )
+from runner.target import target_of
+from runner.transports import MOST_DRAINED, Prepared, Raw, Received
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Answer", "Channel", "Client", "Exchange", "ExchangeError"]
 
-KEPT_ALIVE = 4.0
-"""Seconds an idle connection is kept: servers of Node, Apache and uvicorn close theirs after 5."""
-DRAINED = 64 * 1024
-"""Bytes of a redirect's body that are read to keep the connection."""
+_WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 DEFAULTS = (
     ("User-Agent", f"runner.d/{__version__}"),
     ("Accept", "*/*"),
     ("Accept-Encoding", accepted()),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """How one connection is reached. Each distinct channel keeps its own connections open for the run."""
-
-    origin: str | None = None
-    """`scheme://host[:port]` that credentials belong to; without it none are sent."""
-    verify: bool = True
-    ca: str | None = None
-    """Path of a PEM file, or PEM text."""
-    connect_timeout: float = 10.0
-    proxy: str | None = field(default=None, repr=False)
-    """URL of the proxy; None takes the one of the environment, an empty text none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -75,7 +58,7 @@ class Exchange:
     method: str
     url: str
     headers: Pairs = ()
-    body: bytes | None = None
+    body: Body | None = None
     redirects: Redirects = "same_host"
     timeout: float = 30.0
     body_limit: int = 10 << 20
@@ -119,11 +102,7 @@ class Client:
     def __init__(
         self, *, environ: Mapping[str, str], transport: "httpx.AsyncBaseTransport | None" = None
     ) -> None:
-        _import_httpx()
-        self._environ = environ
-        self._transport = transport
-        self._transports: dict[tuple[Channel, str | None, bool], httpx.AsyncBaseTransport] = {}
-        self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
+        self._dispatch = Dispatch(environ, transport)
 
     async def send(
         self,
@@ -139,7 +118,7 @@ class Client:
         adds, they go to `channel.origin` only.
         """
         credentials = _Credentials(authenticator, extra, extra_query, exchange.holds_secret)
-        progress = tls.Progress(timeout=exchange.timeout, connect_timeout=channel.connect_timeout)
+        progress = Progress(timeout=exchange.timeout, connect_timeout=channel.connect_timeout)
         deadline = asyncio.timeout(exchange.timeout)
         try:
             async with deadline:
@@ -150,23 +129,18 @@ class Client:
             if not deadline.expired():
                 raise
             failure = progress.timed_out()
-        finally:
-            await progress.close()
         # Raised here, not in the handler: the library's error, with the request in it, would stay its context.
         raise ExchangeError(failure, sent=progress.sent)
 
     async def close(self) -> None:
         """Close every connection."""
-        transports = list(self._transports.values())
-        self._transports.clear()
-        for transport in transports:
-            await transport.aclose()
+        await self._dispatch.close()
 
     async def _follow(
-        self, exchange: Exchange, channel: Channel, credentials: "_Credentials", progress: tls.Progress
+        self, exchange: Exchange, channel: Channel, credentials: "_Credentials", progress: Progress
     ) -> Answer:
         started = time.perf_counter()
-        home = origin_of(channel.origin, channel.origin) if channel.origin else None
+        home = home_of(channel.origin) if channel.origin else None
         first = first_hop(exchange.method, exchange.url, exchange.headers, exchange.body, exchange.shown_url)
         trail = Trail(first, exchange.redirects, exchange.accept_redirect, exchange.shown_url)
         while True:
@@ -174,63 +148,21 @@ class Client:
             if exchange.permit is not None:
                 exchange.permit(hop.origin)
             progress.begin(hop.origin)
-            transport = self._transport_for(hop, channel, progress)
             trusted = hop.origin == home and not trail.strayed
             request = await credentials.dress(hop, trail.cookies, trusted=trusted)
-            request.extensions = {
-                "trace": progress.trace,
-                "timeout": dict.fromkeys(("read", "write", "pool")) | {"connect": channel.connect_timeout},
-            }
-            with _explained(progress):
-                # No httpx.AsyncClient: it resolves each Location, keeps cookies, and logs URLs with their query.
-                response = await transport.handle_async_request(request)
+            received = await self._dispatch.send(request, hop.origin, channel, progress)
             try:
-                headers = tuple((_text(name), _text(value)) for name, value in response.headers.raw)
-                if trail.step(response.status_code, headers, credentials.sent):
-                    await _drain(response)
+                headers = tuple((_text(name), _text(value)) for name, value in received.headers)
+                if trail.step(received.status, headers, credentials.sent):
+                    await _drain(received)
                     continue
                 progress.phase = "body"
-                with _explained(progress):
-                    body = await _read_body(response, hop.method, exchange.body_limit)
+                body = await _read_body(received, headers, hop.method, exchange.body_limit)
                 elapsed = time.perf_counter() - started
-                version = response.http_version
-                return Answer(response.status_code, headers, body, trail.shown_url, elapsed, version)
+                version = received.http_version
+                return Answer(received.status, headers, body, trail.shown_url, elapsed, version)
             finally:
-                await response.aclose()
-
-    def _transport_for(
-        self, hop: Hop, channel: Channel, progress: tls.Progress
-    ) -> "httpx.AsyncBaseTransport":
-        import httpx
-
-        proxy = channel.proxy
-        if proxy is None:
-            proxy = tls.environment_proxy(hop.origin, self._environ)
-        progress.proxied = bool(proxy)
-        secure = hop.origin.scheme == "https"
-        key = (channel, proxy or None, secure)
-        if key not in self._transports:
-            self._transports[key] = self._transport or httpx.AsyncHTTPTransport(
-                # Loading the CAs takes longer than a request: not for plain http.
-                verify=self._context(channel) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-                # How much goes on at once is the engine's to limit.
-                limits=httpx.Limits(keepalive_expiry=KEPT_ALIVE),
-                proxy=self._proxy(proxy, channel) if proxy else None,
-            )
-        return self._transports[key]
-
-    def _context(self, channel: Channel) -> ssl.SSLContext:
-        key = (channel.verify, channel.ca)
-        if key not in self._contexts:
-            self._contexts[key] = tls.context(verify=channel.verify, ca=channel.ca, environ=self._environ)
-        return self._contexts[key]
-
-    def _proxy(self, url: str, channel: Channel) -> "httpx.Proxy":
-        import httpx
-
-        address, auth = proxy_address(url)
-        context = self._context(channel) if address.startswith("https:") else None
-        return httpx.Proxy(address, auth=auth, ssl_context=context)
+                await received.aclose()
 
 
 class _Credentials:
@@ -248,10 +180,8 @@ class _Credentials:
         self._query = query
         self.sent = SentSecrets(set(), set(), known)
 
-    async def dress(self, hop: Hop, cookies: Pairs, *, trusted: bool) -> "httpx.Request":
+    async def dress(self, hop: Hop, cookies: Pairs, *, trusted: bool) -> Prepared:
         """Make the request of a hop: its own headers, the credentials where they may go, the cookies; all checked."""
-        import httpx
-
         added: list[tuple[str, str]] = []
         query: list[tuple[str, str]] = []
         if trusted:
@@ -267,69 +197,48 @@ class _Credentials:
             added = [*(pair for pair in self._headers if pair[0].lower() not in own), *added]
             self.sent.add_headers(added)
             self.sent.add_query(query)
+        target = target_of(with_query(hop.url, query), hop.origin)
         headers = merged(hop.headers, added, cookies)
         given = {name.lower() for name, _ in headers}
         headers += [pair for pair in DEFAULTS if pair[0].lower() not in given]
         checked = [checked_header(name, value) for name, value in headers]
-        try:
-            return httpx.Request(hop.method, with_query(hop.url, query), headers=checked, content=hop.body)
-        except (httpx.InvalidURL, ValueError):
-            raise FailureError(
-                Failure(
-                    kind=FailureKind.RENDER,
-                    message=f"the URL for {hop.origin.place} cannot be sent",
-                    help="check that its host is valid, and that it is under 64 KiB",
-                )
-            ) from None
+        if "host" not in given:
+            checked.insert(0, (b"Host", target.address.encode("ascii")))
+        checked += _framing(hop)
+        return Prepared(hop.method, target, tuple(checked), hop.body)
 
 
-def _import_httpx() -> None:
-    """Import httpx without its command line, which takes a third of the time, and keep its log records to itself."""
-    if "httpx" not in sys.modules:
-        # `httpx/__init__.py` imports a `main` from there, with click, rich and pygments where they are installed.
-        stub = ModuleType("httpx._main")
-        stub.__dict__["main"] = lambda: None
-        sys.modules["httpx._main"] = stub
-        import httpx  # noqa: F401
-
-        del sys.modules["httpx._main"]
-    for name in ("httpx", "httpcore"):
-        # At INFO they log every URL with its query, below that every header.
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _framing(hop: Hop) -> Raw:
+    """Say how long the body is (RFC 9112, 6). What has none by its nature needs no word."""
+    if hop.body is None and hop.method not in _WITH_A_BODY:
+        return ()
+    length = 0
+    if hop.body is not None:
+        known = len(hop.body) if isinstance(hop.body, bytes) else hop.body.length
+        if known is None:
+            return ((b"Transfer-Encoding", b"chunked"),)
+        length = known
+    return ((b"Content-Length", b"%d" % length),)
 
 
-@contextmanager
-def _explained(progress: tls.Progress) -> Iterator[None]:
-    """Turn errors of the library into failures. Everything it may raise: its list of exceptions has gaps (ssl.SSLError)."""
-    try:
-        yield
-    except FailureError:
-        raise
-    except Exception as error:
-        raise FailureError(progress.explain(error)) from None
-
-
-async def _drain(response: "httpx.Response") -> None:
+async def _drain(received: Received) -> None:
     """Read the rest of a redirect, to keep its connection; a long or slow one is not worth it."""
     read = 0
     with suppress(Exception):
         async with asyncio.timeout(0.5):
-            async for piece in response.aiter_raw():
+            async for piece in received.pieces():
                 read += len(piece)
-                if read > DRAINED:
+                if read > MOST_DRAINED:
                     return
 
 
-async def _read_body(response: "httpx.Response", method: str, limit: int) -> bytes:
-    if response.is_stream_consumed:  # transports of tests give it whole
-        if len(response.content) > limit:
-            raise too_big(limit)
-        return response.content
-    decoder = Decoder(response.headers.get("content-encoding", ""), limit)
-    length = response.headers.get("content-length", "")
+async def _read_body(received: Received, headers: Pairs, method: str, limit: int) -> bytes:
+    named = {name.lower(): value for name, value in headers}
+    decoder = Decoder(named.get("content-encoding", ""), limit)
+    length = named.get("content-length", "")
     if method != "HEAD" and length.isdigit() and int(length) > limit:
         raise too_big(limit)
-    async for piece in response.aiter_raw():
+    async for piece in received.pieces():
         decoder.feed(piece)
     return decoder.finish()
 

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, unquote, unquote_plus, urldefrag, urljoin, urlsplit
 
+from runner.body import Body
 from runner.errors import Failure, FailureError, FailureKind
 
 Pairs = tuple[tuple[str, str], ...]
@@ -21,7 +23,7 @@ MOST_HOPS = 10
 SHORTEST_SEARCHED = 6
 """Shorter secrets are not looked for inside the target of a redirect: they would be found by accident."""
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 # Strict, so that no two parsers can read different hosts out of one URL.
 _AUTHORITY = re.compile(r"""(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:@/?#\\%<>"^`{|}]+)(?::([0-9]{0,5}))?""")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -49,7 +51,7 @@ class Origin:
         return f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
-        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{self.host}{port}"
 
 
@@ -61,7 +63,7 @@ class Hop:
     url: str
     origin: Origin
     headers: Pairs
-    body: bytes | None
+    body: Body | None
 
 
 @dataclass(slots=True, repr=False)
@@ -111,7 +113,7 @@ def origin_of(url: str, shown: str) -> Origin:
         raise _unusable(shown, "holds a line break or another control character")
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
-    if not separator or scheme not in _DEFAULT_PORTS:
+    if not separator or scheme not in DEFAULT_PORTS:
         raise _unusable(shown, "is not an absolute http or https URL")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
@@ -125,10 +127,16 @@ def origin_of(url: str, shown: str) -> Origin:
     match = _AUTHORITY.fullmatch(authority)
     if not match:
         raise _unusable(shown, "has no valid host" if authority else "has no host")
-    port = int(match[2]) if match[2] else _DEFAULT_PORTS[scheme]
+    port = int(match[2]) if match[2] else DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
         raise _unusable(shown, "has a port outside 1 to 65535")
     return Origin(scheme, match[1].lower(), port)
+
+
+@lru_cache(maxsize=512)
+def home_of(origin: str) -> Origin:
+    """Read the origin of a connection, which holds no secret; raises FailureError."""
+    return origin_of(origin, origin)
 
 
 def proxy_address(url: str) -> tuple[str, tuple[str, str] | None]:
@@ -149,7 +157,7 @@ def proxy_address(url: str) -> tuple[str, tuple[str, str] | None]:
     return address, (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
 
 
-def first_hop(method: str, url: str, headers: Pairs, body: bytes | None, shown: str) -> Hop:
+def first_hop(method: str, url: str, headers: Pairs, body: Body | None, shown: str) -> Hop:
     """Make the first request of an exchange; raises FailureError for a method or a URL that cannot be sent."""
     if not _TOKEN.fullmatch(method):
         raise FailureError(

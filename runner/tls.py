@@ -1,4 +1,4 @@
-"""How a server is reached: its TLS context, its proxy, how far that got, and what it means when it fails.
+"""How a server is reached: its TLS context, its proxy, and what an error of the network or of TLS means.
 
 Messages are ours: no text of a library is passed on, because it may hold a URL or a header.
 """
@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, Literal
 
-from runner.duration import written
 from runner.errors import Failure, FailureError, FailureKind
 from runner.redirects import Origin
 
@@ -23,14 +21,6 @@ _NOT_TLS = re.compile(
     r"wrong version number|http request|https proxy request|packet length too long|record layer"
 )
 _CLIENT_CERTIFICATE = re.compile(r"certificate required|bad certificate|handshake failure|unknown ca")
-_BEFORE_SENDING = {
-    "ConnectError",
-    "ConnectTimeout",
-    "PoolTimeout",
-    "ProxyError",
-    "UnsupportedProtocol",
-    "LocalProtocolError",
-}
 _UNREACHABLE = {
     errno.ENETUNREACH: "the network cannot be reached",
     errno.EHOSTUNREACH: "there is no way to it",
@@ -142,127 +132,6 @@ def _needs_no_proxy(origin: Origin, exceptions: str) -> bool:
     return False
 
 
-class Progress:
-    """How far an exchange got, as httpcore's trace tells it: what it waits for, and whether a byte was sent."""
-
-    def __init__(self, *, timeout: float, connect_timeout: float) -> None:
-        self._timeout = written(timeout)
-        self._connect_timeout = written(connect_timeout)
-        self._origin: Origin | None = None
-        self._peer = ""
-        self._half_open: Any = None
-        self.sent = False
-        self.proxied = False
-        self.phase: Literal["start", "connect", "proxy", "tls", "answer", "body"] = "start"
-
-    def begin(self, origin: Origin) -> None:
-        """Start with the next request of the exchange."""
-        self._origin = origin
-        self._peer = origin.place
-        self.phase = "start"
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Take an event of httpcore (its `trace` extension)."""
-        step = event.partition(".")[2]
-        if step == "connect_tcp.started":
-            self.phase = "connect"
-            self._peer = f"{info['host']}:{info['port']}"
-        elif step == "connect_tcp.complete":
-            self._half_open = info["return_value"]
-        elif step == "start_tls.started":
-            self.phase = "tls"
-        elif step == "start_tls.complete":
-            self._half_open = None
-        elif step == "send_request_headers.started":
-            if info["request"].method == b"CONNECT":
-                self.phase = "proxy"
-                return
-            self._half_open = None
-            self.phase = "answer"
-            self.sent = True
-
-    async def close(self) -> None:
-        """Close a connection that was cancelled in the middle of its TLS handshake: httpcore forgets it open."""
-        if self._half_open is not None:
-            stream, self._half_open = self._half_open, None
-            with suppress(Exception):
-                await stream.aclose()
-
-    @property
-    def _place(self) -> str:
-        if self.proxied and self.phase in {"start", "connect", "proxy"}:
-            return f"the proxy {self._peer}"
-        return self._origin.place if self._origin else "the server"
-
-    def timed_out(self) -> Failure:
-        """Say what did not come about within the time of the attempt."""
-        if self.phase in {"connect", "proxy", "tls"}:
-            what = f"no connection to {self._place} within {self._timeout}"
-        elif self.phase == "body":
-            what = f"the body of the answer from {self._place} did not end within {self._timeout}"
-        else:
-            what = f"no answer from {self._place} within {self._timeout}"
-        remedy = "if the server is only slow, raise `timeout` of the action"
-        return Failure(kind=FailureKind.TIMEOUT, message=what, help=remedy, retryable=True)
-
-    def explain(self, error: Exception) -> Failure:
-        """Say what an error of httpx, or of the layers below, means here."""
-        names = {kind.__name__ for kind in type(error).__mro__}
-        if self.phase == "start" and not names & _BEFORE_SENDING:
-            self.sent = True  # a transport without a trace: not certain that nothing was written
-        if "ConnectTimeout" in names:
-            what = "no TLS handshake with" if self.phase == "tls" else "no connection to"
-            return Failure(
-                kind=FailureKind.TIMEOUT,
-                message=f"{what} {self._place} within {self._connect_timeout}",
-                help="a firewall may drop it, or host and port are wrong; else raise `limits.connect`",
-                retryable=True,
-            )
-        if "TimeoutException" in names:
-            return self.timed_out()
-        host = (
-            self._peer.rpartition(":")[0]
-            if self.phase == "connect" or not self._origin
-            else self._origin.host
-        )
-        known = network_failure(error, place=self._place, host=host, handshake=self.phase == "tls")
-        if known:
-            return known
-        if "ProxyError" in names:
-            status = re.match(r"[1-5][0-9]{2}\b", str(error))
-            answered = f" (status {status[0]})" if status else ""
-            return _connection(
-                f"{self._place} did not open a way to {self._origin and self._origin.place}{answered}",
-                help="it may want a user name and password in its URL, or forbid this host",
-            )
-        return self._broken(names, str(error))
-
-    def _broken(self, names: set[str], text: str) -> Failure:
-        # The library's text only chooses among ours.
-        if text.startswith("Receive buffer too long"):
-            return self._not_http(f"the headers of the answer from {self._place} are over 100 KiB")
-        if "RemoteProtocolError" in names and not text.startswith(("Server disconnected", "peer closed")):
-            if self.phase == "body":
-                return self._not_http(f"{self._place} breaks the rules of HTTP in the middle of its answer")
-            return self._not_http(f"what answers at {self._place} is not HTTP")
-        if "NetworkError" not in names and "RemoteProtocolError" not in names and "OSError" not in names:
-            return self._not_http(f"the exchange with {self._place} failed in the HTTP library")
-        if "ConnectError" in names:
-            return _connection(f"no connection to {self._place}", help="check host, port and the network")
-        when = "in the middle of its answer" if self.phase == "body" else "before it answered"
-        return _connection(
-            f"{self._place} closed the connection {when}",
-            help="the server, or a proxy before it, gave up: look at its log, and check that it speaks HTTP on this port",
-        )
-
-    def _not_http(self, message: str) -> Failure:
-        secure = self._origin is not None and self._origin.scheme == "https"
-        remedy = (
-            "check host and port" if secure else "check host and port, and whether the server wants https://"
-        )
-        return Failure(kind=FailureKind.PROTOCOL, message=message, help=remedy)
-
-
 def network_failure(error: BaseException, *, place: str, host: str, handshake: bool) -> Failure | None:
     """Explain an error of name lookup, TCP or TLS; None where it is something else, for example of HTTP.
 
@@ -284,34 +153,35 @@ def network_failure(error: BaseException, *, place: str, host: str, handshake: b
             return _unknown_host(cause, host)
     for cause in causes:
         if isinstance(cause, ConnectionRefusedError):
-            return _connection(
+            return unreachable(
                 f"{place} refused the connection", help="is the server running, and are host and port right?"
             )
     if handshake:
-        return _connection(
+        return unreachable(
             f"{place} closed the connection during the TLS handshake",
             help="does the server speak TLS on this port? Something in between may also cut the connection",
         )
     for cause in causes:
         if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
-            return _connection(
+            return unreachable(
                 f"no connection to {place}: {_UNREACHABLE[cause.errno]}",
                 help="check the address, the network of this machine and its firewall",
             )
     return None
 
 
-def _connection(message: str, *, help: str) -> Failure:
+def unreachable(message: str, *, help: str) -> Failure:
+    """Make the failure of a connection that was refused, broke, or never came about."""
     return Failure(kind=FailureKind.CONNECTION, message=message, help=help, retryable=True)
 
 
 def _unknown_host(error: socket.gaierror, host: str) -> Failure:
     if error.errno == socket.EAI_AGAIN:
-        return _connection(
+        return unreachable(
             f"host '{host}' could not be looked up: the name server does not answer",
             help="check the network and the name server of this machine (/etc/resolv.conf)",
         )
-    return _connection(f"host '{host}' was not found", help="check the name for a typo, and the name server")
+    return unreachable(f"host '{host}' was not found", help="check the name for a typo, and the name server")
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, place: str, host: str) -> Failure:
@@ -352,7 +222,7 @@ def _tls(error: ssl.SSLError, place: str, *, handshake: bool) -> Failure:
             help="it asks for a client certificate, which this version of runner.d cannot present",
         )
     if ended and handshake:
-        return _connection(
+        return unreachable(
             f"{place} closed the connection during the TLS handshake",
             help="does the server speak TLS on this port? It may also want a client certificate",
         )

@@ -20,7 +20,7 @@ LAYERS: dict[str, frozenset[str]] = {
     layer: frozenset(names.split())
     for layer, names in {
         "ground": """
-            source errors duration sensitive secret_ref registry diagnostics result reference garbage comparison
+            source errors duration sensitive secret_ref registry diagnostics result reference garbage comparison body
             exact_json
             """,
         "load": """
@@ -34,8 +34,8 @@ LAYERS: dict[str, frozenset[str]] = {
         "check": "flow ignores check compare git vault_policy",
         "resolve": "plan inputs",
         "execute": """
-            tls redirects decoder body_format client session means answer attempts request perform
-            scope items course frame engine
+            redirects tls target progress decoder body_format dispatch client session means answer attempts request
+            perform scope items course frame engine
             """,
         "run": "run connection_test",
     }.items()
@@ -50,6 +50,7 @@ FOLDERS: dict[str, str] = {
     "reports": "ground",
     "rules": "execute",
     "actions": "execute",
+    "transports": "execute",
     "paginators": "execute",
     "presets": "ground",
     "backends": "execute",
@@ -79,8 +80,11 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "jsonschema": ("schema",),
     "jsonschema_rs": ("schema",),
     "jmespath": ("filters",),
-    "httpx": ("client", "auth"),
-    "httpcore": ("client",),
+    "httpx": ("client", "dispatch", "transports.httpx"),
+    "httpcore": ("transports.httpx",),
+    "httptools": ("transports.httptools",),
+    "pyreqwest": ("transports.pyreqwest",),
+    "idna": ("target",),
     "brotli": ("decoder",),
     "backports": ("decoder",),
     "compression": ("decoder",),

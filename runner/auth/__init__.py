@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runner.body import Body
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
 from runner.template import Template
@@ -46,7 +47,7 @@ class Outgoing:
     url: str
     headers: list[tuple[str, str]]
     query: list[tuple[str, str]] = field(default_factory=list)
-    body: bytes | None = None
+    body: Body | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

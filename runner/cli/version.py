@@ -13,7 +13,7 @@ from runner.settings import Settings
 
 EXAMPLES = ("runner version", "runner version --format json")
 
-LIBRARIES = ("httpx", "hvac", "jinja2", "jsonschema", "pyyaml")
+LIBRARIES = ("httptools", "httpx", "hvac", "jinja2", "jsonschema", "pyyaml")
 
 
 def options(parser: argparse.ArgumentParser) -> None:

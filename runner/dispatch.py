@@ -1,0 +1,133 @@
+"""Chooses the transport of each request, and keeps transports, TLS contexts and proxies for one run."""
+
+import ssl
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from runner import registry, tls
+from runner.errors import UsageError
+from runner.progress import Progress
+from runner.redirects import Origin
+from runner.transports import HandOver, Prepared, Received, Route, Transport
+
+if TYPE_CHECKING:
+    import httpx
+
+ORDER = ("httptools", "httpx")
+"""The transports, best first. Each request goes by the first that is installed and can send it; the last can send all."""
+CHOICE = "RUNNER_TRANSPORT"
+"""The variable of the environment that puts one of them first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """How one connection is reached. Each distinct channel keeps its own connections open for the run."""
+
+    origin: str | None = None
+    """`scheme://host[:port]` that credentials belong to; without it none are sent."""
+    verify: bool = True
+    ca: str | None = None
+    """Path of a PEM file, or PEM text."""
+    connect_timeout: float = 10.0
+    proxy: str | None = field(default=None, repr=False)
+    """URL of the proxy; None takes the one of the environment, an empty text none."""
+
+
+class Dispatch:
+    """Sends prepared requests, each by the first transport that can; for one event loop."""
+
+    def __init__(self, environ: Mapping[str, str], given: "httpx.AsyncBaseTransport | None" = None) -> None:
+        self._environ = environ
+        self._given = given
+        self._order = ("httpx",) if given is not None else preferred(environ)
+        self._modules: dict[str, Any] = {}
+        # Imported now: that takes longer than a request, and no attempt's time should hold it.
+        next(iter(self._candidates()))
+        self._routes: dict[tuple[Channel, str | None], _Way] = {}
+        self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
+        self._proxies: dict[Origin, str | None] = {}
+
+    async def send(self, request: Prepared, origin: Origin, channel: Channel, progress: Progress) -> Received:
+        """Send one request to an origin and wait for the head of the answer; raises FailureError."""
+        way = self._way(origin, channel)
+        progress.proxied = way.route.proxy is not None
+        for name, module in self._candidates():
+            if module.can(way.route, request):
+                if name not in way.transports:
+                    given = {"given": self._given} if self._given is not None else {}
+                    way.transports[name] = module.Transport(way.route, **given)
+                try:
+                    return await way.transports[name].send(request, progress)
+                except HandOver:
+                    progress.begin(origin)
+        raise AssertionError(request)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ways = list(self._routes.values())
+        self._routes.clear()
+        for way in ways:
+            for transport in way.transports.values():
+                await transport.close()
+
+    def _candidates(self) -> Iterator[tuple[str, Any]]:
+        """Give the transports that are installed, each imported when it is asked for."""
+        # While respx stands in for the network only httpx is used, which alone sees its answers.
+        patched = (
+            self._given is None
+            and "respx" in sys.modules
+            and registry.load("transports", "httpx").is_patched()
+        )
+        for name in ("httpx",) if patched else self._order:
+            if name not in self._modules:
+                module = registry.load("transports", name)
+                self._modules[name] = module if module.is_installed() else None
+            if self._modules[name] is not None:
+                yield name, self._modules[name]
+
+    def _way(self, origin: Origin, channel: Channel) -> "_Way":
+        proxy = channel.proxy
+        if proxy is None:
+            if origin not in self._proxies:
+                self._proxies[origin] = tls.environment_proxy(origin, self._environ)
+            proxy = self._proxies[origin]
+        key = (channel, proxy or None)
+        found = self._routes.get(key)
+        if found is None:
+            route = Route(
+                connect_timeout=channel.connect_timeout,
+                proxy=proxy or None,
+                system_trust=channel.verify
+                and channel.ca is None
+                and not (self._environ.get("SSL_CERT_FILE") or self._environ.get("SSL_CERT_DIR")),
+                context=partial(self._context, channel),
+            )
+            found = self._routes[key] = _Way(route, {})
+        return found
+
+    def _context(self, channel: Channel) -> ssl.SSLContext:
+        key = (channel.verify, channel.ca)
+        if key not in self._contexts:
+            self._contexts[key] = tls.context(verify=channel.verify, ca=channel.ca, environ=self._environ)
+        return self._contexts[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A route, and the transports made for it so far."""
+
+    route: Route
+    transports: dict[str, Transport]
+
+
+def preferred(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the transports in the order they are tried; raises UsageError where the environment names none of them."""
+    first = environ.get(CHOICE)
+    if not first:
+        return ORDER
+    if first not in ORDER:
+        raise UsageError(f"{CHOICE} names no transport", help=f"it can be {', '.join(ORDER)}")
+    return (first, *(name for name in ORDER if name not in (first, "pyreqwest")))
