@@ -1,19 +1,19 @@
 """Sending one request until it succeeds or must not be repeated: the rules of retry (SPEC 5)."""
 
-import asyncio
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from runner import answer as answers
+from runner import waits
 from runner.answer import Response
 from runner.auth import Authenticator, Outgoing, Refused
 from runner.client import Exchange, ExchangeError
 from runner.duration import written
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.means import against, permission
-from runner.model import IDEMPOTENT_METHODS, Action, Connection, Retry
+from runner.model import IDEMPOTENT_METHODS, Action, Connection, RateLimit, Retry
 from runner.redirects import Origin, Redirects
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 HARMLESS_STATUSES = frozenset({429, 503})
 """What says that the server did not act: a POST may be sent again after these (SPEC 5)."""
-
-LONGEST_RETRY_AFTER = 120.0
-LONGEST_RETRYING = 300.0
 
 
 class Remembered:
@@ -59,14 +56,17 @@ class Attempts:
         self.timeout: float = (
             action.timeout or workflow.default_timeout or (connection.timeout if connection else None) or 30.0
         )
-        self.repeatable = built.method in IDEMPOTENT_METHODS or action.idempotent
+        self.repeatable = built.method in IDEMPOTENT_METHODS or action.idempotent or built.keyed
+        self.rate: RateLimit | None = connection.rate_limit if connection else None
+        self._queued = 0.0
         self.log: list[JsonObject] = []
         self._applied: Remembered | None = None
         performance.record["attempts"] = self.log
 
     async def run(self) -> Response:
         """Give the response that satisfies every expectation; raises FailureError with the last attempt's failure."""
-        started = self.performance.now()
+        session = self.performance.session
+        started = session.clock()
         refreshed = False
         number = 0
         while True:
@@ -82,26 +82,45 @@ class Attempts:
                 and self.connection is not None
             ):
                 refreshed = True
-                if await self.performance.session.refresh(self.connection, self._refused(response)):
+                if await session.refresh(self.connection, self._refused(response)):
                     number -= 1
                     continue
             if number >= self.most or not self._may_repeat(failure, response, sent=sent):
                 raise FailureError(self._counted(failure, number))
             wait = self._wait(number, response)
-            if self.performance.now() - started + wait > LONGEST_RETRYING:
-                raise FailureError(self._counted(failure, number, why="the time for retries, 5m, is used up"))
+            # Time in the queue of a rate limit is no sign that the server is in trouble.
+            if session.clock() - started - self._queued + wait > session.limits.retrying:
+                raise FailureError(self._out_of_time(failure, number))
             self.log[-1]["wait"] = round(wait, 3)
             self.performance.watcher.retrying(
                 self.performance.key,
                 {
                     "attempt": number,
                     "wait": wait,
-                    "why": self.performance.session.redactor.text(failure.message),
+                    "why": session.redactor.text(failure.message),
                 },
             )
-            await asyncio.sleep(wait)
+            await session.sleep(wait)
 
     async def _attempt(self, number: int) -> tuple[Failure | None, Response | None, bool]:
+        """Send once, when it is its turn."""
+        asked = self.performance.session.clock()
+        async with self._turn():
+            self._queued += self.performance.session.clock() - asked
+            return await self._sent(number)
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        """Give the place in the queue of the connection; a request without one has none."""
+        if self.connection is None:
+            return nullcontext()
+        name = self.connection.name
+
+        def waiting(seconds: float) -> None:
+            self.performance.watcher.queued(self.performance.key, {"wait": seconds, "connection": name})
+
+        return self.performance.session.throttle(self.connection).turn(waiting)
+
+    async def _sent(self, number: int) -> tuple[Failure | None, Response | None, bool]:
         """Send once; gives the failure or None, the response if there was one, and whether a byte was sent."""
         entry: JsonObject = {"number": number}
         self.log.append(entry)
@@ -120,6 +139,8 @@ class Attempts:
             answers.judge(self.action, self.connection, response, self.performance)
         except FailureError as problem:
             failure = problem.failure
+            if response.status != waits.TOO_MANY and self._limited(response):
+                failure = replace(failure, help="too many requests in too short a time, as the API says it")
             entry["error"] = clean.data(failure.to_json())
         record = self.performance.record
         record["response"] = answers.recorded(response, self.performance, failed=failure is not None)
@@ -194,10 +215,10 @@ class Attempts:
         if response is not None:
             if failure.kind is not FailureKind.UNEXPECTED_STATUS:
                 return False
-            wanted = RETRIED_STATUSES if on is None else on
-            if response.status not in wanted:
+            statuses = {response.status, waits.TOO_MANY} if self._limited(response) else {response.status}
+            if not statuses & (RETRIED_STATUSES if on is None else on):
                 return False
-            return self.repeatable or response.status in HARMLESS_STATUSES
+            return self.repeatable or bool(statuses & HARMLESS_STATUSES)
         if not failure.retryable:
             return False
         if on is not None and failure.kind.value not in on:
@@ -211,48 +232,32 @@ class Attempts:
         except OverflowError:
             grown = backoff.limit
         wait = min(backoff.limit, grown) * self.performance.session.jitter()
-        asked = (
-            retry_after(response.headers.get("retry-after"), self.performance.now())
-            if response is not None
-            else None
-        )
+        asked = waits.asked(response, self.rate, self.performance.now()) if response is not None else None
         if asked is None:
             return wait
-        if asked > LONGEST_RETRY_AFTER:
+        longest = self.performance.session.limits.retry_after
+        if asked > longest:
             raise FailureError(
                 Failure(
                     kind=FailureKind.RATE_LIMITED,
-                    message=f"the server asks to wait {written(asked)}, longer than the {written(LONGEST_RETRY_AFTER)} that are obeyed",
-                    help="run it later, or send less",
+                    message=f"the server asks to wait {written(asked)}, longer than the {written(longest)} that are obeyed",
+                    help="run it later, send less, or raise `limits.retry_after`",
                     span=self.performance.workflow.document.span((*self.action.pointer, self.action.kind)),
                 )
             )
-        return max(asked, 0.0) if asked > 0 else wait
+        return asked if asked > 0 else wait
+
+    def _limited(self, response: Response) -> bool:
+        return waits.limited(response, self.rate)
+
+    def _out_of_time(self, failure: Failure, number: int) -> Failure:
+        used = f"the time for retries, {written(self.performance.session.limits.retrying)}, is used up"
+        remedy = f"{failure.help}; `limits.retrying` raises that time" if failure.help else None
+        return replace(self._counted(failure, number, why=used), help=remedy)
 
     def _counted(self, failure: Failure, number: int, why: str | None = None) -> Failure:
         """Say after how many attempts, where there was more than one."""
         if number == 1 and why is None:
             return failure
         more = f" (after {number} attempt{'s' if number > 1 else ''}{f'; {why}' if why else ''})"
-        return Failure(
-            kind=failure.kind,
-            message=failure.message + more,
-            help=failure.help,
-            span=failure.span,
-            retryable=failure.retryable,
-        )
-
-
-def retry_after(value: Any, now: float) -> float | None:
-    """Read Retry-After (RFC 9110, 10.2.3): seconds or a date; seconds from now, or None for what is neither."""
-    if not isinstance(value, str):
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:12])
-    try:
-        moment = parsedate_to_datetime(text)
-        # The old form of asctime names no zone, and Python takes `-0000` for none: dates of HTTP are GMT all the same.
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
-    except (ValueError, TypeError, OverflowError):
-        return None
+        return replace(failure, message=failure.message + more)

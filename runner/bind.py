@@ -9,7 +9,7 @@ from runner.auth import Bound
 from runner.diagnostics import Diagnostic, error
 from runner.document import Document, Pointer
 from runner.duration import seconds
-from runner.model import Backoff, Expect, Limits, Retry
+from runner.model import Backoff, Expect, Limits, RateLimit, Reset, Retry
 from runner.secret_ref import MalformedReferenceError, SecretRef
 from runner.source import Span
 from runner.template import Mode, Template, Tree
@@ -175,6 +175,21 @@ def retry(value: Mapping[str, Any] | None) -> Retry | None:
     )
 
 
+def rate_limit(value: Mapping[str, Any] | None) -> RateLimit | None:
+    """Bind `rate_limit`."""
+    if value is None:
+        return None
+    reset = value.get("reset")
+    return RateLimit(
+        requests=value.get("requests"),
+        per=seconds(value["per"]) if "per" in value else RateLimit().per,
+        burst=value.get("burst", 1),
+        statuses=frozenset(value.get("statuses", ())),
+        remaining=value.get("remaining"),
+        reset=Reset(header=reset["header"], unit=reset["unit"]) if reset else None,
+    )
+
+
 def limits(*levels: Mapping[str, Any]) -> Limits:
     """Bind `limits`; later levels win."""
     merged: dict[str, Any] = {}
@@ -189,6 +204,8 @@ def limits(*levels: Mapping[str, Any]) -> Limits:
         else default.template_output,
         items=merged.get("items", default.items),
         nested_calls=merged.get("nested_calls", default.nested_calls),
+        retry_after=seconds(merged["retry_after"]) if "retry_after" in merged else default.retry_after,
+        retrying=seconds(merged["retrying"]) if "retrying" in merged else default.retrying,
     )
 
 

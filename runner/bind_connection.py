@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth, retry
+from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth, rate_limit, retry
+from runner.diagnostics import error
 from runner.duration import seconds
 from runner.model import AllowRule, Connection, TestRequest, Tls
 from runner.secret_ref import SecretRef, looks_like_reference
@@ -52,6 +53,9 @@ def bind(name: str, value: Mapping[str, Any], binder: Binder) -> Connection | No
         error_message=_template(value, "error_message", binder, after),
         retry=retry(value.get("retry")),
         timeout=seconds(value["timeout"]) if "timeout" in value else None,
+        rate_limit=rate_limit(_whole_rate(value, binder)),
+        concurrency=value.get("concurrency", 64),
+        idempotency=value["idempotency"]["header"] if "idempotency" in value else None,
         allow=_allow(value["allow"]) if "allow" in value else None,
         tls=Tls(verify=tls.get("verify", True), ca=ca),
         proxy=_template(value, "proxy", binder, URL_ROOTS),
@@ -61,6 +65,28 @@ def bind(name: str, value: Mapping[str, Any], binder: Binder) -> Connection | No
         templates=tuple(binder.templates),
     )
     return None if binder.diagnostics else made
+
+
+def _whole_rate(value: Mapping[str, Any], binder: Binder) -> Mapping[str, Any] | None:
+    """Give `rate_limit`; reports half of a rate, and a burst that is none."""
+    rate: Mapping[str, Any] | None = value.get("rate_limit")
+    if rate is None:
+        return None
+    place = ("rate_limit",)
+    for key, other in (("requests", "per"), ("per", "requests"), ("burst", "requests")):
+        if key in rate and other not in rate:
+            message = f"the key '{other}' is missing beside '{key}' in 'rate_limit'"
+            remedy = "a rate is `requests` and `per`, such as 100 requests per 1m"
+            binder.diagnostics.append(
+                error("missing-key", message, binder.span((*place, key), key=True), help=remedy)
+            )
+    if rate.get("burst", 1) > rate.get("requests", rate.get("burst", 1)):
+        message = "'rate_limit.burst' must be at most 'rate_limit.requests'"
+        binder.diagnostics.append(error("invalid-value", message, binder.span((*place, "burst"))))
+    if "per" in rate and not seconds(rate["per"]) > 0:
+        message = "'rate_limit.per' must be more than 0s"
+        binder.diagnostics.append(error("invalid-value", message, binder.span((*place, "per"))))
+    return rate
 
 
 def _template(value: Mapping[str, Any], key: str, binder: Binder, roots: frozenset[str]) -> Template | None:

@@ -185,6 +185,10 @@ LIMITS: Json = closed(
             "description": "Most workflow calls inside of each other. Default 20.",
             "examples": [30],
         },
+        "retry_after": time_span("Longest wait that a server may ask for. Default 2m.", "10m"),
+        "retrying": time_span(
+            "Time after which no further attempt of a request is begun. Default 5m.", "15m"
+        ),
     },
     description="Limits raised for this workflow (or, in runner.yaml, for the project).",
     examples=[{"body": "50MiB"}],

@@ -24,6 +24,7 @@ from runner.language import (
     text,
     time_span,
 )
+from runner.language_traffic import CONCURRENCY, IDEMPOTENCY, RATE_LIMIT
 
 _CONNECTION_KEYS: Json = {
     "description": DESCRIPTION,
@@ -74,6 +75,9 @@ _CONNECTION_KEYS: Json = {
     ),
     "retry": RETRY,
     "timeout": TIMEOUT,
+    "rate_limit": RATE_LIMIT,
+    "concurrency": CONCURRENCY,
+    "idempotency": IDEMPOTENCY,
     "allow": {
         "type": "array",
         "description": "What workflows may do through it: METHOD and a path pattern with *.",

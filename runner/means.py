@@ -75,7 +75,7 @@ class ConnectionMeans:
         Plain http is for this machine only, whatever `allow_http` says. What surely did not reach the server, 429
         and 503 are tried again as the connection's `retry` says. Raises FailureError.
         """
-        from runner.attempts import retry_after
+        from runner.waits import retry_after
 
         check_url(message.url, self._place(), allow_http=False)
         retry = self._connection.retry or Retry()

@@ -32,6 +32,26 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """The response header that says when a rate limit begins anew, and how to read it (`waits.UNITS`)."""
+
+    header: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """How fast a connection is used (`requests` in `per` seconds), and how its API says that it was too fast."""
+
+    requests: int | None = None
+    per: float = 1.0
+    burst: int = 1
+    statuses: frozenset[int] = frozenset()
+    remaining: str | None = None
+    reset: Reset | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expect:
     """What a response must be. `status` holds codes ("201") and classes ("2xx"); None is the default."""
 
@@ -89,11 +109,16 @@ class Limits:
     template_output: int = 10 * 1024 * 1024
     items: int = 100_000
     nested_calls: int = 20
+    retry_after: float = 120.0
+    retrying: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A connection with its effective keys. `locate` finds the place of one of them."""
+    """A connection with its effective keys. `locate` finds the place of one of them.
+
+    `idempotency` names the header of idempotency keys.
+    """
 
     name: str
     type: str
@@ -108,6 +133,9 @@ class Connection:
     error_message: Template | None = None
     retry: Retry | None = None
     timeout: float | None = None
+    rate_limit: RateLimit | None = None
+    concurrency: int = 64
+    idempotency: str | None = None
     allow: tuple[AllowRule, ...] | None = None
     tls: Tls = field(default_factory=Tls)
     proxy: Template | None = None

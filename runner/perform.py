@@ -51,6 +51,9 @@ class Watcher:
     def retrying(self, key: str, data: JsonObject) -> None:
         """Be told that an attempt failed and when the next one starts."""
 
+    def queued(self, key: str, data: JsonObject) -> None:
+        """Be told that the rate limit of a connection makes a request wait."""
+
 
 def holds(value: Any) -> bool:
     """Tell whether what a condition gave is true: text is judged by what it says, so that `false` as text is false."""

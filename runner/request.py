@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlsplit
 
-from runner import exact_json, registry
+from runner import exact_json, idempotency, registry
 from runner.auth import Shown
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection
@@ -30,7 +30,7 @@ class Built:
     """A request ready to send. `shown` is its record; `method`, `url`, `headers`, `body` are what is sent.
 
     `secret_headers` are those that a secret flows into: like credentials they go to the request's own origin only.
-    `secret_body` says the same of the body.
+    `secret_body` says the same of the body. `keyed`: it carries an idempotency key.
     """
 
     method: str
@@ -41,6 +41,7 @@ class Built:
     body: bytes | None
     secret_body: bool
     shown: JsonObject
+    keyed: bool = False
 
 
 def describe(action: Action, view: View) -> JsonObject:
@@ -59,6 +60,9 @@ def describe(action: Action, view: View) -> JsonObject:
         query |= credentials.query
     query |= {name: view.show(item) for name, item in config.query.items()}
     headers = _merged(headers, {name: view.show(item) for name, item in config.headers.items()})
+    key_header = idempotency.header(action, connection)
+    if key_header is not None and not _has(config.headers, key_header):
+        headers = _merged(headers, {key_header: idempotency.SHOWN})
     described: JsonObject = {
         "method": config.method,
         "url": url + _joined_query(url, query, shown=True),
@@ -85,21 +89,18 @@ def build(action: Action, connection: Connection | None, performance: "Performan
         plain_path = urlsplit(str(url.wire)).path
     query_wire: dict[str, Any] = {}
     query_shown: dict[str, Any] = {}
-    headers_wire: dict[str, Any] = {}
-    headers_shown: dict[str, Any] = {}
     if connection:
         for name, item in connection.query.items():
             if not isinstance(item, SecretRef):
                 query_wire[name] = query_shown[name] = performance.render_for(item)
-        for name, value in connection.headers.items():
-            if not isinstance(value, SecretRef):
-                headers_wire[name] = headers_shown[name] = performance.render_for(value)
     for name, item in config.query.items():
         rendered = performance.render(item)
         query_wire[name], query_shown[name] = rendered.wire, rendered.shown
+    key_header = idempotency.header(action, connection)
+    inherited = _inherited_headers(connection, key_header, performance)
     own = {name: performance.render(item) for name, item in config.headers.items()}
-    headers_wire = _merged(headers_wire, {name: value.wire for name, value in own.items()})
-    headers_shown = _merged(headers_shown, {name: value.shown for name, value in own.items()})
+    headers_wire = _merged(inherited, {name: value.wire for name, value in own.items()})
+    headers_shown = _merged(inherited, {name: value.shown for name, value in own.items()})
     shown: JsonObject = {
         "method": config.method,
         "url": url.shown + _joined_query(str(url.shown), query_shown, shown=True),
@@ -127,7 +128,25 @@ def build(action: Action, connection: Connection | None, performance: "Performan
         body=body,
         secret_body=secret_body,
         shown=shown,
+        keyed=key_header is not None and _has(dict(sent), key_header),
     )
+
+
+def _inherited_headers(
+    connection: Connection | None, key_header: str | None, performance: "Performance"
+) -> dict[str, Any]:
+    """Give the headers of the connection that are no secrets, and the idempotency key."""
+    if connection is None:
+        return {}
+    headers = {
+        name: performance.render_for(value)
+        for name, value in connection.headers.items()
+        if not isinstance(value, SecretRef)
+    }
+    if key_header is not None:
+        made = {key_header: idempotency.key(performance.run_id, performance.key)}
+        headers = _merged(headers, made)
+    return headers
 
 
 async def send(action: Action, performance: "Performance") -> Any:
@@ -161,6 +180,10 @@ def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
     """Merge headers: names are equal whatever their case; the second wins."""
     taken = {name.lower() for name in second}
     return {**{name: value for name, value in first.items() if name.lower() not in taken}, **second}
+
+
+def _has(headers: Mapping[str, Any], name: str) -> bool:
+    return any(each.lower() == name.lower() for each in headers)
 
 
 def _joined_query(url: str, query: Mapping[str, Any], *, shown: bool) -> str:

@@ -1,9 +1,10 @@
 """What one process holds for one run: secrets, credentials, the HTTP client, the redactor. Nothing of it travels."""
 
+import asyncio
 import dataclasses
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from runner import registry
@@ -18,12 +19,14 @@ from runner.secret_ref import ResolvedRef, SecretRef
 from runner.secrets import SecretSource, Warn
 from runner.sensitive import Redactor, Secret
 from runner.source import Span
+from runner.throttle import Throttle
 
 
 class Session:
     """The process's side of a run: opened before the first action, closed after the last.
 
-    `now` gives seconds since 1970, `jitter` a number between 0 and 1; both are passed in so that tests need no luck.
+    `now` gives seconds since 1970, `clock` seconds that no correction of the time moves, `sleep` waits, `jitter` is a
+    number between 0 and 1; all are passed in so that tests need no luck.
     """
 
     def __init__(
@@ -38,6 +41,8 @@ class Session:
         timeout: float | None = None,
         client: Client | None = None,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         limits: Limits | None = None,
     ) -> None:
@@ -47,6 +52,8 @@ class Session:
         self.redactor = redactor
         self.warn = warn
         self.now = now
+        self.clock = clock
+        self.sleep = sleep
         self.jitter = jitter
         self.limits = limits or Limits()
         self.sensitive: dict[str, Any] = {}
@@ -56,6 +63,7 @@ class Session:
         self._values: dict[ResolvedRef, Secret] = {}
         self._sources: dict[str, SecretSource] = {}
         self._authenticators: dict[str, Authenticator] = {}
+        self._throttles: dict[str, Throttle] = {}
         for secret in plan.secret_inputs.values():
             redactor.add(secret.reveal(), secret.label)
 
@@ -152,6 +160,14 @@ class Session:
         if items is None:
             return self.sensitive[key]
         return [self.sensitive.get(f"{key}[{index}]") for index in range(items)]
+
+    def throttle(self, connection: Connection) -> Throttle:
+        """Give the queue that every request through a connection passes."""
+        if connection.name not in self._throttles:
+            self._throttles[connection.name] = Throttle(
+                connection.concurrency, connection.rate_limit, clock=self.clock, sleep=self.sleep
+            )
+        return self._throttles[connection.name]
 
     def authenticator(self, connection: Connection) -> Authenticator:
         """Give what adds a connection's credentials to its requests."""

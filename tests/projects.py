@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from runner import attempts
 from runner.backends.memory import Stop
 from runner.bind import limits
 from runner.check import check
@@ -76,6 +75,7 @@ class Watched:
 
     events: list[tuple[str, str]] = field(default_factory=list)
     retries: list[JsonObject] = field(default_factory=list)
+    queues: list[JsonObject] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     progress: list[tuple[str, int, int, int]] = field(default_factory=list)
     when_started: Callable[[str], None] | None = None
@@ -92,6 +92,9 @@ class Watched:
 
     def advanced(self, key: str, counts: JsonObject) -> None:
         self.progress.append((key, counts["done"], counts["failed"], counts["items"]))
+
+    def queued(self, key: str, data: JsonObject) -> None:
+        self.queues.append({"key": key, **data})
 
     def finished(self, result: ActionResult) -> None:
         self.events.append((result.status.value, result.key))
@@ -224,6 +227,7 @@ class Bench:
     redactor: Redactor = field(default_factory=Redactor)
     warnings: list[str] = field(default_factory=list)
     retries: list[JsonObject] = field(default_factory=list)
+    queues: list[JsonObject] = field(default_factory=list)
     client: Callable[[], Client] | None = None
     inputs: Mapping[str, Any] | None = None
     after_each: Callable[[], object] = lambda: None
@@ -248,6 +252,8 @@ class Bench:
             redactor=self.redactor,
             warn=self.warnings.append,
             now=self.clock.now,
+            clock=self.clock.now,
+            sleep=self.clock.sleep,
             jitter=self.jitter,
             limits=limits(self.project.limits, found.limits),
             client=self.client() if self.client else None,
@@ -268,7 +274,7 @@ class Bench:
                         "user": user,
                     },
                 }
-                done.append(await perform(ref, session, _Retries(self.retries)))
+                done.append(await perform(ref, session, _Waits(self.retries, self.queues)))
                 self.after_each()
                 kept: JsonObject = {
                     name: done[-1][name] for name in ("status", "output", "response") if name in done[-1]
@@ -282,28 +288,24 @@ class Bench:
         return done
 
 
-class _Retries(Watcher):
-    __slots__ = ("_seen",)
+class _Waits(Watcher):
+    __slots__ = ("_queues", "_retries")
 
-    def __init__(self, seen: list[JsonObject]) -> None:
-        self._seen = seen
+    def __init__(self, retries: list[JsonObject], queues: list[JsonObject]) -> None:
+        self._retries = retries
+        self._queues = queues
 
     def retrying(self, key: str, data: JsonObject) -> None:
-        self._seen.append({"key": key, **data})
+        self._retries.append({"key": key, **data})
 
-
-class _Asyncio:
-    """Stands for asyncio in `runner.attempts`, which uses nothing but `sleep`."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.sleep = clock.sleep
+    def queued(self, key: str, data: JsonObject) -> None:
+        self._queues.append({"key": key, **data})
 
 
 def bench(project: Project, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Bench:
     """Make a bench whose clock stands still while nobody waits for it."""
-    clock = options.pop("clock", None) or Clock()
-    monkeypatch.setattr(attempts, "asyncio", _Asyncio(clock))
-    return Bench(project, clock, **options)
+    del monkeypatch
+    return Bench(project, options.pop("clock", None) or Clock(), **options)
 
 
 def tries(result: JsonObject) -> int:

@@ -25,7 +25,7 @@ LAYERS: dict[str, frozenset[str]] = {
             """,
         "load": """
             yaml_scalars yaml_faults yaml_values document
-            language language_files schema schema_parts
+            language language_files language_traffic schema schema_parts
             filters template template_bounds template_engine template_parser template_references template_trees
             template_values
             expression expression_walk
@@ -34,8 +34,8 @@ LAYERS: dict[str, frozenset[str]] = {
         "check": "flow ignores check compare git vault_policy",
         "resolve": "plan inputs",
         "execute": """
-            redirects tls target progress decoder body_format dispatch client session means answer attempts request
-            perform scope items course frame engine
+            redirects tls target progress decoder body_format dispatch client throttle session means
+            answer waits idempotency attempts request perform scope items course frame engine
             """,
         "run": "run connection_test",
     }.items()

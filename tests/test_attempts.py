@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.attempts import LONGEST_RETRY_AFTER, retry_after
 from runner.client import Client
+from runner.model import Limits
 from runner.session import Session
+from runner.waits import retry_after
 from tests.projects import Clock, bench, request, simple, tries
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -98,7 +99,7 @@ def test_no_retry_after_is_an_error(text: str) -> None:
 def test_seconds_are_read_whatever_their_size(seconds: int) -> None:
     asked = retry_after(str(seconds), 0.0)
     assert asked is not None
-    assert (asked > LONGEST_RETRY_AFTER) == (seconds > LONGEST_RETRY_AFTER)
+    assert (asked > Limits().retry_after) == (seconds > Limits().retry_after)
 
 
 def test_each_attempt_is_recorded_with_what_came_of_it(

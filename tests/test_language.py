@@ -143,6 +143,8 @@ def fields(kind: type) -> set[str]:
     [
         (model.Retry, "connection", ("properties", "retry")),
         (model.Backoff, "connection", ("properties", "retry", "properties", "backoff")),
+        (model.RateLimit, "connection", ("properties", "rate_limit")),
+        (model.Reset, "connection", ("properties", "rate_limit", "properties", "reset")),
         (model.Tls, "connection", ("properties", "tls")),
         (model.Limits, "workflow", ("properties", "limits")),
         (model.Expect, "workflow", ("$defs", "action", "properties", "expect")),
@@ -176,5 +178,7 @@ def test_bounds_are_bound() -> None:
     )
     assert limits() == Limits()
     assert limits(
-        {"body": "1KiB"}, {"body": "2MiB", "connect": "1m30s"}, {"template_output": "1GiB"}
-    ) == Limits(body=2 * 1024**2, connect=90.0, template_output=1024**3)
+        {"body": "1KiB", "retry_after": "10m"},
+        {"body": "2MiB", "connect": "1m30s"},
+        {"template_output": "1GiB", "retrying": "1h"},
+    ) == Limits(body=2 * 1024**2, connect=90.0, template_output=1024**3, retry_after=600.0, retrying=3600.0)

@@ -33,6 +33,10 @@ class Observer(Protocol):
         """Be told how far a `for_each` is: `items`, `done`, `failed`."""
         ...
 
+    def queued(self, key: str, data: JsonObject) -> None:
+        """Be told that the rate limit of a connection makes a request wait."""
+        ...
+
     def finished(self, result: ActionResult) -> None:
         """Be told how an action ended."""
         ...
@@ -215,6 +219,9 @@ class _Watcher(Watcher):
 
     def retrying(self, key: str, data: JsonObject) -> None:
         self._observer.retrying(key, data)
+
+    def queued(self, key: str, data: JsonObject) -> None:
+        self._observer.queued(key, data)
 
 
 def _cancelled(status: Status) -> JsonObject:

@@ -38,6 +38,13 @@ class Progress:
         failed = f", {counts['failed']} failed" if counts["failed"] else ""
         self._output.progress(f"running  {key}: {counts['done']} of {counts['items']} items{failed} ...")
 
+    def queued(self, key: str, data: JsonObject) -> None:
+        """Show that a request waits for its turn: nothing is wrong, it takes its time."""
+        wait = written(float(data.get("wait") or 0.0))
+        why = f"rate limit of the connection '{one_line(str(data.get('connection')))}'"
+        self._output.detail(f"queued   {one_line(key).ljust(self._width)}  {why}: about {wait}")
+        self._output.progress(f"waiting  {key}: {why}, about {wait} ...")
+
     def finished(self, result: ActionResult) -> None:
         """Tell how an action ended."""
         line = outcome.action(result, self._style, id_width=self._width)

@@ -24,13 +24,15 @@ LIMITS: dict[Path, Any] = {
     ("limits", "body"): "10MiB",
     ("limits", "connect"): "10s",
     ("limits", "template_output"): "10MiB",
+    ("limits", "retry_after"): "2m",
+    ("limits", "retrying"): "5m",
 }
 CONNECTION: dict[Path, Any] = {
     ("retry", "attempts"): 3,
     ("retry", "backoff", "limit"): BACKOFF["limit"],
     ("timeout",): "30s",
     ("concurrency",): 64,
-    ("rate_limit", "requests"): MISSING,
+    ("rate_limit", "burst"): 1,
     ("paginate", "max_pages"): 1000,
 }
 """Keys that bound what is done, with what holds where they are not there; MISSING where there is no bound."""
@@ -44,6 +46,23 @@ def raised(
         pair = [default if (given := dig(value, *path)) is MISSING else given for value in (before, after)]
         if higher(*pair):
             yield danger("raised", ".".join(path), file, before=_said(pair[0]), after=_said(pair[1]), **where)
+
+
+def faster(before: Any, after: Any, file: str, **where: str | None) -> Iterator[JsonObject]:
+    """Report a rate limit that is higher or gone; `before` and `after` are connections."""
+    one, other = dig(before, "rate_limit"), dig(after, "rate_limit")
+    if (rate := _rate(one)) is not None and ((now := _rate(other)) is None or now > rate):
+        yield danger("raised", "rate_limit", file, before=_said_rate(one), after=_said_rate(other), **where)
+
+
+def _rate(value: Any) -> float | None:
+    """Give requests in a second; None where there is no rate."""
+    requests, per = amount(dig(value, "requests")), amount(dig(value, "per"))
+    return requests / per if requests and per and per != float("inf") else None
+
+
+def _said_rate(value: Any) -> str:
+    return "no bound" if _rate(value) is None else f"{value['requests']} per {value['per']}"
 
 
 def higher(before: Any, after: Any) -> bool:

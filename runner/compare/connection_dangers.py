@@ -45,6 +45,11 @@ def _dangers(before: Any, after: Any, pair: Pair) -> Iterator[JsonObject]:
         change = {"before": old.get("proxy", "none"), "after": after.get("proxy", "none")}
         yield danger("connection", "proxy: requests go by another way", pair.file, **change, **where)
     yield from amounts.raised(old, after, amounts.CONNECTION, pair.file, **where)
+    if not new:
+        yield from amounts.faster(old, after, pair.file, **where)
+    if not same(dig(old, "idempotency"), dig(after, "idempotency")) and "idempotency" in after:
+        message = "idempotency: after a lost answer, POST and PATCH are sent again"
+        yield danger("idempotent", message, pair.file, **where)
     yield from checks.weaker(dig(old, "test", "expect"), dig(after, "test", "expect"), pair.file, **where)
     yield from _test(old, after, pair)
 

@@ -35,6 +35,9 @@ _CONNECTION: dict[Path, Any] = {
     ("allow_http",): False,
     ("tls", "verify"): True,
     ("test", "method"): "GET",
+    ("concurrency",): 64,
+    ("rate_limit", "burst"): 1,
+    ("rate_limit", "statuses"): [],
     ("retry", "attempts"): 3,
     **{("retry", "backoff", key): value for key, value in BACKOFF.items()},
 }
@@ -53,7 +56,9 @@ _POLICY: dict[Path, Any] = {
 _DURATION = re.compile(PATTERN)
 _SIZE = re.compile(r"([1-9][0-9]*)(KiB|MiB|GiB)\Z")
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
-_TIMES = frozenset({"timeout", "first", "limit", "connect", "every", "catch_up"})
+_TIMES = frozenset(
+    {"timeout", "first", "limit", "connect", "every", "catch_up", "per", "retry_after", "retrying"}
+)
 
 
 def default_of(kind: str, path: Path) -> Any:
@@ -72,7 +77,9 @@ def connection(value: Any) -> dict[str, Any]:
     """Give the meaning of a connection whose `extends` has been followed."""
     made = _spelled(mapping(value))
     _without_auth_defaults(made)
-    return _plain(made, _CONNECTION, ("test", "expect"), "headers", "query", "tls", "auth", "retry")
+    return _plain(
+        made, _CONNECTION, ("test", "expect"), "headers", "query", "tls", "auth", "retry", "rate_limit"
+    )
 
 
 def _spelled(value: dict[str, Any]) -> dict[str, Any]:
@@ -86,8 +93,29 @@ def _spelled(value: dict[str, Any]) -> dict[str, Any]:
         made["allow"] = _unordered(made["allow"])
     if isinstance(made.get("test"), dict):
         _expect(made["test"])
+    _traffic(made)
     _quantities(made)
     return made
+
+
+def _traffic(value: dict[str, Any]) -> None:
+    """Spell `rate_limit` and `idempotency`: names of headers say the same in any case."""
+    for key, names in (("rate_limit", ("remaining",)), ("idempotency", ("header",))):
+        if isinstance(value.get(key), dict):
+            value[key] = {
+                name: item.lower() if name in names and isinstance(item, str) else item
+                for name, item in value[key].items()
+            }
+    rate = value.get("rate_limit")
+    if not isinstance(rate, dict):
+        return
+    if "per" in rate:
+        rate["per"] = _time(rate["per"])
+    if isinstance(rate.get("statuses"), list):
+        rate["statuses"] = _unordered(rate["statuses"])
+    reset = rate.get("reset")
+    if isinstance(reset, dict) and isinstance(reset.get("header"), str):
+        rate["reset"] = {**reset, "header": reset["header"].lower()}
 
 
 def workflow(value: Any) -> dict[str, Any]:

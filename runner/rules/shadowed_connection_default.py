@@ -5,6 +5,9 @@ change when the connection's is changed. A header that replaces one of the conne
 looks like a second one; one that replaces a secret header sends the request without that secret. One that the
 credentials of the connection set, such as `Authorization`, is not what is sent.
 
+An idempotency key of its own replaces the one that the connection makes: written as plain text it is the same in every
+run, and the API gives each later run the answer of the first.
+
 Another value under the same name is what overriding is for and is not reported.
 
 ```bad
@@ -38,6 +41,7 @@ actions:
 from collections.abc import Iterator
 from typing import Any
 
+from runner import idempotency
 from runner.diagnostics import Diagnostic, Label, Severity
 from runner.document import Pointer
 from runner.model import Action, Connection, Workflow
@@ -63,12 +67,19 @@ def check(project: Project) -> Iterator[Diagnostic]:
 
 def _headers(workflow: Workflow, action: Action, connection: Connection) -> Iterator[Diagnostic]:
     theirs = {name.lower(): name for name in connection.headers}
+    keyed = (idempotency.header(action, connection) or "").lower()
     credentials = _credentials(connection)
     for name, value in action.config.headers.items():
         if name.lower() in credentials:
             here = workflow.document.span((*action.pointer, "request", "headers", name), key=True)
             message = f"the credentials of the connection set '{name}': this one is not what is sent"
             yield _finding(message, here, connection, ("auth",), "leave it out, or use another connection")
+            continue
+        if name.lower() == keyed and value.constant:
+            here = workflow.document.span((*action.pointer, "request", "headers", name))
+            message = f"'{name}' replaces the key that the connection makes, and is the same in every run"
+            remedy = "leave it out, or make it of what tells one write from another"
+            yield _finding(message, here, connection, ("idempotency",), remedy)
             continue
         other = theirs.get(name.lower())
         if other is None:

@@ -4,7 +4,8 @@ A request that changes something is repeated only where it is known that the ser
 when no byte of it was sent. After a timeout or a 500 nobody knows, and a second POST could charge twice. So raising
 `attempts`, or naming other statuses under `on`, has no effect there.
 
-`idempotent: true` says that repeating is harmless, for example since the request carries an `Idempotency-Key`.
+`idempotent: true` says that repeating is harmless, for example since the request carries an `Idempotency-Key`. A
+connection with `idempotency` sends such a key by itself: then all of `retry` holds.
 
 ```bad
 # workflows.d/pay.yaml
@@ -32,9 +33,10 @@ actions:
 
 from collections.abc import Iterator
 
+from runner import idempotency
 from runner.diagnostics import Diagnostic, Severity, warning
 from runner.document import Document
-from runner.model import IDEMPOTENT_METHODS, Action, Retry
+from runner.model import Action, Retry
 from runner.project import Project
 
 SEVERITY = Severity.WARNING
@@ -47,16 +49,17 @@ def check(project: Project) -> Iterator[Diagnostic]:
     """Check the `retry` that stands in an action."""
     for workflow in project.workflows.values():
         for action in workflow.every_action:
-            if action.kind != "request" or action.retry is None or action.idempotent:
+            if action.kind != "request" or action.retry is None or action.retry.attempts == 1:
                 continue
-            if action.config.method not in IDEMPOTENT_METHODS and action.retry.attempts > 1:
+            connection = project.connections.get(action.connection or "")
+            if not idempotency.repeatable(action, connection):
                 yield from _retry(workflow.document, action, action.retry)
 
 
 def _retry(document: Document, action: Action, retry: Retry) -> Iterator[Diagnostic]:
     method = action.config.method
     names = {name.lower() for name in action.config.headers}
-    remedy = f"set `idempotent: true` where repeating this {method} is harmless"
+    remedy = f"set `idempotent: true` where repeating this {method} is harmless, or `idempotency` in its connection"
     if "idempotency-key" in names:
         remedy = f"it sends an Idempotency-Key: set `idempotent: true`, and this {method} is repeated"
     if retry.on is None:

@@ -106,6 +106,40 @@ def test_a_narrower_allow_is_no_danger() -> None:
     assert dangers(compared(wider, PROJECT)) == []
 
 
+LIMITED = "shared: true\n    concurrency: 4\n    rate_limit: {requests: 100, per: 1m}"
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("concurrency: 4\n    rate_limit: {per: 60s, requests: 100, burst: 1, statuses: []}", []),
+        ("concurrency: 2\n    rate_limit: {requests: 50, per: 1m}", []),
+        ("concurrency: 64\n    rate_limit: {requests: 100, per: 1m}", [("raised", "concurrency")]),
+        ("concurrency: 4\n    rate_limit: {requests: 100, per: 30s}", [("raised", "rate_limit")]),
+        ("concurrency: 4\n    rate_limit: {requests: 200, per: 2m}", []),
+        (
+            "concurrency: 4\n    rate_limit: {requests: 100, per: 1m, burst: 9}",
+            [("raised", "rate_limit.burst")],
+        ),
+        ("concurrency: 4\n    rate_limit: {statuses: [403]}", [("raised", "rate_limit")]),
+        ("concurrency: 4", [("raised", "rate_limit")]),
+    ],
+)
+def test_a_connection_that_may_be_used_more(now: str, expected: list[tuple[str, str]]) -> None:
+    before = edited(TICKETS, "shared: true", LIMITED)
+    after = edited(TICKETS, "shared: true", f"shared: true\n    {now}")
+    assert dangers(compared(before, after)) == expected
+
+
+def test_idempotency_keys_are_a_danger_as_idempotent_is() -> None:
+    after = edited(TICKETS, "shared: true", "shared: true\n    idempotency: {header: Idempotency-Key}")
+    message = "idempotency: after a lost answer, POST and PATCH are sent again"
+    assert dangers(compared(PROJECT, after)) == [("idempotent", message)]
+    assert dangers(compared(after, PROJECT)) == []
+    lower = edited(TICKETS, "shared: true", "shared: true\n    idempotency: {header: idempotency-key}")
+    assert compared(after, lower)["changes"] == []
+
+
 def test_more_of_a_connection() -> None:
     after = edited(
         TICKETS,
