@@ -9,6 +9,7 @@ from runner.auth import Bound
 from runner.diagnostics import Diagnostic, error
 from runner.document import Document, Pointer
 from runner.duration import seconds
+from runner.effective import Effective
 from runner.model import Backoff, Expect, Limits, RateLimit, Reset, Retry
 from runner.secret_ref import MalformedReferenceError, SecretRef
 from runner.source import Span
@@ -29,10 +30,15 @@ Origin = Callable[[Pointer], tuple[Document, Pointer]]
 
 
 class Binder:
-    """Makes templates and references from values, remembers every template, and reports what is no reference."""
+    """Makes templates and references from values, remembers every template, and reports what is no reference.
 
-    def __init__(self, origin: Origin) -> None:
+    `made` is the connection that is bound: with a preset it knows better than the auth type which fields are secret,
+    and how they are called where they are written.
+    """
+
+    def __init__(self, origin: Origin, made: Effective | None = None) -> None:
         self._origin = origin
+        self._made = made
         self.templates: list[Template] = []
         self.diagnostics: list[Diagnostic] = []
         self.owner: tuple[str, int] | None = None
@@ -75,7 +81,7 @@ class Binder:
                 self.diagnostics.append(
                     error(
                         "hardcoded-secret",
-                        f"'{_field(pointer)}' takes a secret reference; a value typed in here is in git for good",
+                        f"'{_field(self._made.named(pointer) if self._made else pointer)}' takes a secret reference; a value typed in here is in git for good",
                         document.span(place),
                         help="store it in Vault and write vault://MOUNT/PATH#FIELD here; then replace the typed-in value at its API",
                         concealed=True,
@@ -110,7 +116,9 @@ class Binder:
         secrets: dict[str, SecretRef] = {}
         for name, item in value.items():
             place = (*pointer, name)
-            if name in secret_fields or (isinstance(item, str) and secret_ref.looks_like_reference(item)):
+            known = self._made.is_secret(place) if self._made else None
+            secret = name in secret_fields if known is None else known
+            if secret or (isinstance(item, str) and secret_ref.looks_like_reference(item)):
                 ref = self.secret(item, place)
                 if ref is not None:
                     bound[name] = secrets[name] = ref

@@ -6,13 +6,17 @@ from typing import Any
 from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth, rate_limit, retry
 from runner.diagnostics import error
 from runner.duration import seconds
+from runner.effective import Effective
 from runner.model import AllowRule, Connection, TestRequest, Tls
 from runner.secret_ref import SecretRef, looks_like_reference
 from runner.template import Mode, Template, Tree
 
 
-def bind(name: str, value: Mapping[str, Any], binder: Binder) -> Connection | None:
+def bind(
+    name: str, made: Effective, binder: Binder, sources: Mapping[str, str] | None = None
+) -> Connection | None:
     """Bind a connection whose value has passed its schema; None where a secret reference of it is malformed."""
+    value = made.value
     credentials = auth(value["type"], value.get("auth", {}), binder)
     base_url = binder.template(value["base_url"], ("base_url",), URL_ROOTS, mode=Mode.TEXT)
     headers: dict[str, Template | SecretRef] = {}
@@ -35,9 +39,11 @@ def bind(name: str, value: Mapping[str, Any], binder: Binder) -> Connection | No
     ca = tls.get("ca")
     if ca is not None and looks_like_reference(ca):
         ca = binder.secret(ca, ("tls", "ca"))
-    made = Connection(
+    connection = Connection(
         name=name,
         type=value["type"],
+        preset=made.preset.id if made.preset else None,
+        sources=sources or {},
         auth=credentials.config,
         auth_secrets=credentials.secrets,
         auth_urls=credentials.urls,
@@ -60,11 +66,12 @@ def bind(name: str, value: Mapping[str, Any], binder: Binder) -> Connection | No
         tls=Tls(verify=tls.get("verify", True), ca=ca),
         proxy=_template(value, "proxy", binder, URL_ROOTS),
         allow_http=value.get("allow_http", False),
+        variables=made.written.get("variables", {}),
         extends=value.get("extends"),
         locate=binder.span,
         templates=tuple(binder.templates),
     )
-    return None if binder.diagnostics else made
+    return None if binder.diagnostics else connection
 
 
 def _whole_rate(value: Mapping[str, Any], binder: Binder) -> Mapping[str, Any] | None:

@@ -111,6 +111,11 @@ _CONNECTION_KEYS: Json = {
         "description": "true permits http:// to a host that is not this machine.",
         "examples": [True],
     },
+    "variables": {
+        "type": "object",
+        "description": "What a preset leaves open: its site, region or account. `runner types NAME` lists them.",
+        "examples": [{"subdomain": "acme"}],
+    },
     "extends": text(
         "Name of another connection whose keys this one takes; keys given here replace its keys.",
         examples=["eu/zendesk"],
@@ -241,6 +246,8 @@ _WORKFLOW_KEYS: Json = {
 @cache
 def connection() -> Json:
     """Compose the schema of a file in `connections.d/`."""
+    from runner import language_presets as ready
+
     branches: list[Json] = []
     types = registry.names("auth")
     for name in types:
@@ -251,10 +258,15 @@ def connection() -> Json:
         else:
             then = {"properties": {"auth": module.SCHEMA}, "required": ["auth"]}
         branches.append({"if": chosen, "then": then})
+    generic = {"properties": {"type": {"enum": list(types)}}, "required": ["type"]}
+    whole = {"not": {"required": ["extends"]}}
+    no_preset = {"properties": {"type": {"enum": list(types)}}}  # holds without `type` as well
     chosen_type = text(
-        "How requests prove who sends them.",
-        enum=list(types),
-        examples=["bearer"],
+        "How requests prove who sends them: an auth type, or a preset, which supplies the other keys.",
+        enum=[*types, *ready.names()],
+        enumDescriptions=[*(registry.load("auth", name).SUMMARY for name in types), *ready.summaries()],
+        examples=["bearer", "slack"],
+        **{"x-message": "an auth type or a preset; `runner types` lists them"},
     )
     return _schema(
         "connection",
@@ -262,7 +274,10 @@ def connection() -> Json:
         {"type": chosen_type, **_CONNECTION_KEYS},
         allOf=[
             *branches,
-            {"if": {"not": {"required": ["extends"]}}, "then": {"required": ["type", "base_url"]}},
+            {"if": generic, "then": {"properties": {"variables": False}}},
+            *ready.branches(),
+            {"if": whole, "then": {"required": ["type"]}},
+            {"if": {"allOf": [whole, no_preset]}, "then": {"required": ["base_url"]}},
         ],
     )
 

@@ -118,10 +118,14 @@ class Connection:
     """A connection with its effective keys. `locate` finds the place of one of them.
 
     `idempotency` names the header of idempotency keys.
+    `type` is the auth type; `preset` the preset that the file names in its place. `sources` says of each key where its
+    value comes from.
     """
 
     name: str
     type: str
+    preset: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
     auth: Any
     base_url: Template
     shared: bool = False
@@ -140,6 +144,7 @@ class Connection:
     tls: Tls = field(default_factory=Tls)
     proxy: Template | None = None
     allow_http: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
     extends: str | None = None
     locate: Callable[[Pointer], Span]
     auth_secrets: Mapping[str, SecretRef] = field(default_factory=dict)
@@ -150,6 +155,11 @@ class Connection:
     auth_written: frozenset[str] = frozenset()
     """Secret fields of `auth` that are written back to Vault."""
     templates: tuple[Template, ...] = ()
+
+    @property
+    def named_type(self) -> str:
+        """The type as the file names it: a preset or an auth type."""
+        return self.preset or self.type
 
     @property
     def secrets(self) -> dict[str, SecretRef]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runner import bind_connection, bind_workflow, policy, project_files, schema
+from runner import bind_connection, bind_workflow, effective, policy, project_files, schema
 from runner.bind import Binder, report_typed_in
 from runner.diagnostics import Diagnostic, Severity, error, names_hint
 from runner.document import LARGEST_FILE, Document, Pointer, read, read_bytes
@@ -49,12 +49,17 @@ class Project:
 
 def filled(project: Project, template: Template) -> str:
     """Give the text of a template with `vars` and `environment` put in where the files say what they are."""
+    return filled_text(project, template.text)
+
+
+def filled_text(project: Project, text: str) -> str:
+    """Put `vars` and `environment` into a text where the files say what they are."""
 
     def value(match: re.Match[str]) -> str:
         known = project.environment if match[2] else project.vars.get(match[1])
         return known if isinstance(known, str) and "{{" not in known else match[0]
 
-    return _VARIABLE.sub(value, template.text)
+    return _VARIABLE.sub(value, text)
 
 
 def find(directory: Path | None, cwd: Path) -> Path:
@@ -265,15 +270,19 @@ class _Loader:
         # What is extended counts as written here: together they must be a whole connection.
         whole = {key: item for key, item in value.items() if key != "extends"} if len(chain) > 1 else value
         found = schema.check("connection", whole, locate)
+        made = effective.effective(value)
+        if not found:
+            wrong = effective.problems(made, locate, lambda text: filled_text(project, text))
+            found = [((), item) for item in wrong]
         inherited = {place for place, _ in found if not place or origin(place)[0] is not document}
         parent_broken = len(chain) > 1 and chain[1] not in project.connections
         project.diagnostics += [item for place, item in found if not (place in inherited and parent_broken)]
-        binder = Binder(origin)
+        binder = Binder(made.origin(origin), made)
         if found:
-            report_typed_in(value.get("type"), value.get("auth"), binder)
+            report_typed_in(made.value.get("type"), made.value.get("auth"), binder)
             project.diagnostics += [item for item in binder.diagnostics if item not in project.diagnostics]
             return
-        connection = bind_connection.bind(name, value, binder)
+        connection = bind_connection.bind(name, made, binder, made.sources(origin, document, SETTINGS))
         project.diagnostics += [item for item in binder.diagnostics if item not in project.diagnostics]
         if connection is not None:
             project.connections[name] = connection

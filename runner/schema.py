@@ -212,7 +212,7 @@ def _kinds(problem: Any, where: Span) -> Diagnostic:
 
 def _wrong_value(problem: Any, pointer: Pointer, where: Span) -> Diagnostic:
     schema = problem.schema
-    secretive = "auth" in pointer
+    secretive = "auth" in pointer and pointer[-1] != "type"
     remedy: str | None = schema.get("description") if isinstance(schema, dict) else None
     if problem.validator == "enum" and isinstance(problem.instance, str) and not secretive:
         options = [str(option) for option in problem.validator_value if isinstance(option, str)]

@@ -25,11 +25,11 @@ LAYERS: dict[str, frozenset[str]] = {
             """,
         "load": """
             yaml_scalars yaml_faults yaml_values document
-            language language_files language_traffic schema schema_parts
+            language language_files language_traffic language_presets schema schema_parts
             filters template template_bounds template_engine template_parser template_references template_trees
             template_values
             expression expression_walk
-            policy cron model order bind bind_connection bind_workflow project_files project
+            policy cron model order effective bind bind_connection bind_workflow project_files project
             """,
         "check": "flow ignores check compare git vault_policy",
         "resolve": "plan inputs",
@@ -52,7 +52,7 @@ FOLDERS: dict[str, str] = {
     "actions": "execute",
     "transports": "execute",
     "paginators": "execute",
-    "presets": "ground",
+    "presets": "load",
     "backends": "execute",
     "schedulers": "load",
 }

@@ -61,7 +61,7 @@ def test_an_unknown_type_is_suggested(tmp_path: Path) -> None:
     assert connection(tmp_path, "type: baerer\nbase_url: https://example.com\n") == [
         (
             "invalid-value",
-            "'type' must be one of api_key, basic, bearer, none",
+            "'type' must be an auth type or a preset; `runner types` lists them",
             "baerer",
             "did you mean 'bearer'?",
         )

@@ -13,6 +13,9 @@ SUMMARY = "user name and password"
 SCHEMA = closed(
     {
         "username": text("The user name: text, or a secret reference.", examples=["robot@example.com/token"]),
+        "username_suffix": text(
+            "Text that is sent after the user name, where an API wants one.", examples=["/token"]
+        ),
         "password": secret("The password or API token. Left out: an empty password."),
     },
     required=("username",),
@@ -26,23 +29,24 @@ MULTILINE_FIELDS = frozenset({"username", "password"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The fields of `auth`."""
+    """The fields of `auth`. A preset may give a password that is none, such as `X`."""
 
     username: SecretRef | str
-    password: SecretRef | None = None
+    username_suffix: str = ""
+    password: SecretRef | str = ""
 
 
 def shown(config: Config, labels: Mapping[str, str]) -> Shown:
     """Show user name and password as they are before base64."""
-    user = labels.get("username", config.username)
-    return Shown({"Authorization": f"Basic {user}:{labels.get('password', '')}"})
+    user = f"{labels.get('username', config.username)}{config.username_suffix}"
+    return Shown({"Authorization": f"Basic {user}:{labels.get('password', config.password)}"})
 
 
 class Authenticator(Fixed):
     """Sends `Authorization: Basic BASE64`."""
 
-    def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:  # noqa: ARG002 - the same for every type
-        username = revealed(fields["username"])
+    def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:
+        username = revealed(fields["username"]) + config.username_suffix
         if ":" in username:
             raise FieldError(
                 "username",

@@ -24,6 +24,7 @@ COMMANDS = {
     "schedules": "list the triggers of the workflows",
     "schedules export": "write the triggers for cron, systemd, GitHub, GitLab or Kubernetes",
     "vault-policy": "print the least Vault policy for what the files name",
+    "types": "list the connection types: presets and auth types, with their fields",
     "explain": "say what a rule means, with a bad and a good example",
     "schema": "print the JSON Schema of connections, workflows or runner.yaml",
     "version": "print the versions that matter for a bug report",

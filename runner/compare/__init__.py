@@ -8,7 +8,7 @@
 - `indirect`: workflows whose own file says the same and that change through something else: `workflow`, `file`, `through`;
 - `changes`: the files whose meaning changed, each with `what` (`project`, `connection`, `workflow`), `name`, `file`, `change`
   (`added`, `removed`, `changed`, `renamed`), `was` where it is renamed, `unread` (`base`, `head`) where a side cannot be read,
-  and `entries`: `sign` (`+`, `~`, `-`), `key`, `before`, `after`, `through` (the file that it is inherited from). A workflow has
+  and `entries`: `sign` (`+`, `~`, `-`), `key`, `before`, `after`, `through` (the file or the preset that it comes from). A workflow has
   `actions` as well: `id`, `section`, `change`, `entries`;
 - `digest`: SHA-256 over `changes`, `danger` and `indirect` as JSON with sorted keys and no spaces: the same change has the same
   digest, however it is written and wherever it is based.

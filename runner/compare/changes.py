@@ -59,7 +59,15 @@ def _connection_entry(both: Both, pair: Pair, each: Difference) -> JsonObject:
     home = next((name for name in homes if name is not None), own)
     if home is not None and home != own:
         entry["through"] = file_of("connection", home)
+    elif supplier := _supplier(both, pair, str(each.path[0])):
+        entry["through"] = supplier
     return entry
+
+
+def _supplier(both: Both, pair: Pair, key: str) -> str | None:
+    """Name the preset that supplies a key, after or else before."""
+    after = both.new.supplier(pair.name, key) if pair.name is not None else None
+    return after or (both.old.supplier(pair.was, key) if pair.was is not None else None)
 
 
 def _workflow(both: Both, pair: Pair) -> JsonObject | None:

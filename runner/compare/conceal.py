@@ -25,7 +25,7 @@ _SHORTEST = 6
 
 _PLAIN_FIELDS = frozenset(
     {"type", "username", "name", "in", "prefix", "grant", "token_url", "client_id", "scopes", "audience"}
-    | {"client_auth", "method", "role", "mount", "keys", "extra"}
+    | {"client_auth", "method", "role", "mount", "keys", "extra", "email", "username_suffix", "api_key_sid"}
 )
 """Fields of `auth` that are no secrets; text in every other one is taken for a secret, misspelt keys included."""
 

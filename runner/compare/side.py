@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from runner import flow
+from runner import flow, presets
 from runner import project as projects
 from runner.compare import meaning
 from runner.compare.conceal import Concealer
 from runner.compare.tree import MISSING, listed, mapping
+from runner.effective import with_defaults
 from runner.flow import UNKNOWN_HOST, Flow
 from runner.model import Connection
 from runner.project import FOLDERS, SETTINGS, Project
@@ -90,7 +91,7 @@ class Side:
             made.update(mapping(self.value(file_of("connection", each))))
         if chain is not None:
             made.pop("extends", None)
-        return meaning.connection({**made, **self.override(name, environment)})
+        return meaning.connection(with_defaults({**made, **self.override(name, environment)}))
 
     def override(self, name: str, environment: str | None) -> dict[str, Any]:
         """Give the keys of a connection that an environment replaces."""
@@ -103,6 +104,13 @@ class Side:
             if key in mapping(self.value(file_of("connection", each))):
                 return each
         return None
+
+    def supplier(self, name: str, key: str) -> str | None:
+        """Name the preset that supplies a key of a connection; None where a file of the project does, or nothing."""
+        value = self.connection(name)
+        type_ = value.get("type") if isinstance(value, dict) else None
+        known = isinstance(type_, str) and type_ in presets.names()
+        return f"preset {type_}" if known and key in value and self.home(name, key) is None else None
 
     def within(self, environment: str | None) -> Project:
         """Give the project as an environment makes it; the workflows are the same in all."""

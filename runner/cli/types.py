@@ -1,0 +1,183 @@
+"""`runner types [NAME]`: the auth types and the presets."""
+
+import argparse
+import json
+from typing import Any
+
+from runner.cli.arguments import add_format
+from runner.cli.output import Output
+from runner.errors import JsonObject, UsageError
+from runner.settings import Settings
+
+EXAMPLES = ("runner types", "runner types slack", "runner types jira --format json")
+
+_WIDE = 90
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="an auth type or a preset (default: list all)"
+    )
+    add_format(parser, "text", "json")
+
+
+def run(options: argparse.Namespace, _: Settings, output: Output) -> int:
+    """List the types, or describe one."""
+    from runner import presets, registry
+    from runner.cli import type_facts as facts
+    from runner.reports.json import dumps
+
+    if options.name is None:
+        listed: JsonObject = {
+            "format": "runner.d/types/1",
+            "auth": facts.auth_types(),
+            "presets": facts.all_presets(),
+        }
+        output.data(dumps(listed) if options.format == "json" else _list(listed))
+        return 0
+    name = str(options.name).lower()
+    if name in presets.names():
+        found = facts.preset(name)
+    elif name in registry.names("auth"):
+        found = facts.auth_type(name)
+    else:
+        from runner.diagnostics import names_hint
+
+        known = [*registry.names("auth"), *presets.names()]
+        raise UsageError(f"there is no type '{options.name}'", help=names_hint(name, known, what="types"))
+    if options.format == "json":
+        output.data(dumps(found))
+    else:
+        output.data(_auth_type(found) if found["kind"] == "auth type" else _preset(found))
+    return 0
+
+
+def _list(found: JsonObject) -> str:
+    from runner.reports.text.style import table
+
+    rows = [[f"  {each['name']}", each["summary"]] for each in found["auth"]]
+    lines = ["auth types", *table(rows)]
+    rows = [[f"  {each['name']}", each["title"], ", ".join(each["auth"])] for each in found["presets"]]
+    aligned = table(rows)
+    category = None
+    for each, line in zip(found["presets"], aligned, strict=True):
+        if each["category"] != category:
+            category = each["category"]
+            lines += ["", str(category)]
+        lines.append(line)
+    return "\n".join([*lines, "", "`runner types NAME` describes one"]) + "\n"
+
+
+def _auth_type(found: JsonObject) -> str:
+    lines = [f"{found['name']}: {found['summary']}"]
+    if found["fields"]:
+        lines += ["", "auth", *_fields(found["fields"])]
+    return "\n".join([*lines, "", "a connection", *_indented(written(found["file"]))]) + "\n"
+
+
+def _preset(found: JsonObject) -> str:
+    from runner.reports.text.style import table
+
+    supplied = found["supplies"]
+    lines = [
+        f"{found['name']}: {found['title']} ({found['category']})",
+        "",
+        f"base_url  {supplied['base_url']}",
+    ]
+    lines += [f"link      {link}" for link in found["links"]]
+    if found["variables"]:
+        rows = [[f"  {each['name']}", _about_variable(each)] for each in found["variables"]]
+        lines += ["", "variables", *table(rows)]
+    for number, way in enumerate(found["auth"]):
+        title = f"auth, type {way['name']}" + (" (the default)" if not number and found["auth"][1:] else "")
+        lines += ["", title + (f": {way['about']}" if way["about"] else ""), *_fields(way["fields"])]
+        if way["scopes"]:
+            lines.append(f"  least scopes: {' '.join(way['scopes'])}")
+        lines += [f"  {line}" for line in written(way["supplies"])]
+    others = {key: item for key, item in supplied.items() if key != "base_url"}
+    lines += ["", "supplies, where the connection does not say otherwise", *_indented(written(others))]
+    if found["unverified"]:
+        lines += ["", f"not verified against the vendor: {', '.join(found['unverified'])}"]
+    if found["notes"]:
+        lines += ["", *_wrapped(found["notes"])]
+    for way in found["auth"]:
+        path = f"connections.d/{found['name']}.yaml"
+        lines += ["", f"{path}, type {way['name']}" if found["auth"][1:] else path]
+        lines += _indented(written(way["file"]))
+    return "\n".join(lines) + "\n"
+
+
+def _about_variable(each: JsonObject) -> str:
+    parts = [each["description"]]
+    if each["values"]:
+        parts.append(f"one of {', '.join(each['values'])}")
+    parts.append(f"default {each['default']}" if each["default"] else f"for example {each['example']}")
+    return "; ".join(parts)
+
+
+def _fields(fields: list[JsonObject]) -> list[str]:
+    from runner.reports.text.style import table
+
+    return table(
+        [
+            [
+                f"  {each['name']}",
+                "required" if each["required"] else "optional",
+                "secret reference" if each["secret"] else "text",
+                _first(each["description"]),
+            ]
+            for each in fields
+        ]
+    )
+
+
+def _first(description: str) -> str:
+    """Leave out what every secret field says of references."""
+    return description.partition(" A secret reference:")[0]
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, _WIDE + 10, break_long_words=False, break_on_hyphens=False)
+
+
+def written(value: JsonObject) -> list[str]:
+    """Write a mapping as YAML: small parts in one line, others below their key."""
+    lines: list[str] = []
+    for key, item in value.items():
+        line = f"{_scalar(key)}: {_flow(item)}"
+        if isinstance(item, dict) and item and len(line) > _WIDE:
+            lines += [f"{_scalar(key)}:", *_indented(written(item))]
+        elif isinstance(item, list) and len(line) > _WIDE:
+            lines += [f"{_scalar(key)}:", *(f"  - {_flow(each)}" for each in item)]
+        else:
+            lines.append(line)
+    return lines
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    """Write a scalar: plain where YAML 1.1 and 1.2 read the same text in it, else as JSON does."""
+    import re
+
+    plain = r"[A-Za-z_/$][A-Za-z0-9_/.@$+-]*(?:(?:://| |#)[A-Za-z0-9_/.@+#-]+)*"
+    if isinstance(value, str) and re.fullmatch(plain, value) and " #" not in value and not _typed(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _typed(text: str) -> bool:
+    return text.lower() in ("true", "false", "null", "yes", "no", "on", "off", "y", "n", "~")

@@ -1,0 +1,191 @@
+"""Every preset on the wire: its test request arrives exactly as the vendor wants it, and answers in the vendor's forms
+are judged as what they are. `exchanges.yaml` says what that is; it was not made from the presets.
+
+All connections are tested together, so that a hundred of them take a second.
+"""
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import yaml
+
+from runner import presets
+from runner.check import check
+from runner.cli.type_facts import preset as facts
+from runner.connection_test import send_tests
+from runner.project import Project
+from runner.sensitive import Redactor
+from tests.projects import finished, make
+from tests.servers.http import Request, Response, Server, reply
+
+JsonObject = dict[str, Any]
+EXCHANGES: dict[str, JsonObject] = yaml.safe_load(
+    Path(__file__).with_name("exchanges.yaml").read_text(encoding="utf-8")
+)
+ANSWERS = ("refusal", "error", "hidden_error")
+WAYS = [f"{name} {way}" for name, each in EXCHANGES.items() for way in each if way not in ANSWERS]
+SAID = "what went wrong"
+UNTESTED = {"dynatrace api_key"}
+"""Whose test request would hold the token in its body, where no reference stands."""
+
+
+def connection_file(name: str, way: str) -> JsonObject:
+    """The file that `runner types` shows, with every field, and its secrets from the environment."""
+    (found,) = (each for each in facts(name)["auth"] if each["name"] == way)
+    fields = {each["name"]: f"env://{name}_{way}_{each['name']}" for each in found["fields"]}
+    return {**found["file"], "auth": {"type": way, **fields}}
+
+
+def environment(prefix: str) -> dict[str, str]:
+    return {
+        f"{name}_{way.name}_{field}": f"{prefix}{field}"
+        for name in presets.names()
+        for way in presets.load(name).schemes.values()
+        for field in way.fields
+    }
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All presets in all their ways: their own base URLs, and what came of their tests on a local server."""
+
+    base_urls: dict[str, str]
+    accepted: dict[str, JsonObject]
+    refused: dict[str, JsonObject]
+    broken: dict[str, JsonObject]
+    hidden: dict[str, JsonObject]
+    requests: dict[str, Request]
+
+
+class Vendors:
+    """Answers as all the vendors do: the first segment of the path says which, and in which way one signs in."""
+
+    def __init__(self) -> None:
+        self.mode = "accept"
+        self.seen: dict[str, Request] = {}
+
+    def __call__(self, request: Request) -> Response:
+        name, _, way = request.path.split("/")[1].partition("+")
+        vendor = EXCHANGES[name]
+        self.seen[f"{name} {way}"] = request
+        if self.mode == "error":
+            return reply(vendor["error"], status=400)
+        if self.mode == "hidden_error":
+            return reply(vendor["hidden_error"])
+        wrong = differences(request, vendor[way])
+        if wrong:
+            refusal = vendor.get("refusal", {"status": 401, "body": {"wrong": wrong}})
+            body, status = refusal["body"], refusal["status"]
+            if isinstance(body, str):
+                return Response(status, body.encode(), {"Content-Type": "text/html"})
+            return reply(body, status=status)
+        return reply(vendor[way]["ok"], status=201 if vendor[way].get("created") else 200)
+
+
+def differences(request: Request, wanted: JsonObject) -> list[str]:
+    """Say in which parts a request is not the one that is wanted."""
+    method, _, url = wanted["send"].partition(" ")
+    parts = urlsplit(url)
+    headers = dict(wanted.get("headers", {}))
+    if "basic" in wanted:
+        headers["Authorization"] = "Basic " + base64.b64encode(wanted["basic"].encode()).decode()
+    path = "/" + request.path.split("/", 2)[2]
+    found = [] if request.method == method else ["method"]
+    found += [] if path == (parts.path or "/") else [f"path {path}"]
+    found += (
+        [] if sorted(request.query) == sorted(parse_qsl(parts.query, keep_blank_values=True)) else ["query"]
+    )
+    found += [name for name, value in headers.items() if request.header(name) != value]
+    if "Authorization" not in headers and request.header("Authorization"):
+        found.append("Authorization is sent")
+    if "json" in wanted and request.json() != wanted["json"]:
+        found.append("body")
+    return found
+
+
+def outcomes(project: Project, ways: list[str], prefix: str) -> dict[str, JsonObject]:
+    names = [way.replace(" ", "/") for way in ways]
+    results = finished(
+        send_tests(project, names, environ=environment(prefix), redactor=Redactor(), warn=lambda _: None)
+    )
+    return dict(zip(ways, results, strict=True))
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Everything:
+    files = {way: connection_file(*way.split(" ")) for way in WAYS}
+    own = make(
+        tmp_path_factory.mktemp("own"),
+        {f"connections.d/{way.replace(' ', '/')}.yaml": file for way, file in files.items()},
+    )
+    base_urls = {way: own.connections[way.replace(" ", "/")].base_url.text for way in WAYS}
+    vendors = Vendors()
+    with Server({"* /**": vendors}) as server:
+        moved = {}
+        for way, file in files.items():
+            path = urlsplit(base_urls[way]).path
+            moved[f"connections.d/{way.replace(' ', '/')}.yaml"] = {
+                **file,
+                "base_url": f"{server.url}/{way.replace(' ', '+')}{path}",
+            }
+        local = make(tmp_path_factory.mktemp("local"), moved)
+        accepted = outcomes(local, WAYS, "s3cret-")
+        requests = dict(vendors.seen)
+        refused = outcomes(local, WAYS, "another-")
+        answers = {}
+        for kind in ("error", "hidden_error"):
+            vendors.mode = kind
+            answers[kind] = outcomes(
+                local, [way for way in WAYS if kind in EXCHANGES[way.partition(" ")[0]]], "s3cret-"
+            )
+    return Everything(base_urls, accepted, refused, answers["error"], answers["hidden_error"], requests)
+
+
+def test_every_preset_is_here() -> None:
+    declared = {f"{name} {way}" for name in presets.names() for way in presets.load(name).schemes}
+    assert declared == {*WAYS, *UNTESTED}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_on_the_wire(way: str, everything: Everything) -> None:
+    name, scheme = way.split()
+    wanted = EXCHANGES[name]
+    exchange = wanted[scheme]
+    origin = urlsplit(exchange["send"].partition(" ")[2])
+    assert urlsplit(everything.base_urls[way]).netloc == origin.netloc
+    assert everything.base_urls[way].startswith("https://")
+    assert differences(everything.requests[way], exchange) == []
+    result = everything.accepted[way]
+    assert result["classification"] == "ok", result
+
+    refused = everything.refused[way]
+    status = wanted.get("refusal", {"status": 401})["status"]
+    assert refused["classification"] == ("unauthorized" if status == 401 else "unexpected"), refused
+    if "error" in wanted:
+        assert everything.broken[way]["classification"] == "unexpected"
+        assert SAID in everything.broken[way]["message"], everything.broken[way]
+    if "hidden_error" in wanted:
+        assert everything.hidden[way]["classification"] == "unexpected"
+        assert SAID in everything.hidden[way]["message"], everything.hidden[way]
+        assert "it is an error" in everything.hidden[way]["message"]
+
+
+def test_ready_files_are_valid(tmp_path: Path) -> None:
+    files = {
+        f"connections.d/{name}/{way['name']}.yaml": json.dumps(way["file"]).replace(
+            f"/{name}#", f"/{name}/{way['name']}#"
+        )
+        for name in presets.names()
+        for way in facts(name)["auth"]
+    }
+    project = make(tmp_path, files)
+    expected = {f"{name}/{way}" for name in presets.names() for way in presets.load(name).schemes}
+    assert set(project.connections) == expected
+    found = [item for item in check(project) if item.rule != "unused-connection"]
+    assert {item.rule for item in found} <= {"missing-test-endpoint"}
+    assert len(found) == len(UNTESTED)
