@@ -61,6 +61,21 @@ def scalar(description: str) -> Json:
     return {"type": ["string", "number", "boolean", "null"], "description": description}
 
 
+def file_schema(name: str, description: str, properties: Json, **more: Any) -> Json:
+    """Describe a kind of files."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{BASE}/{name}.schema.json",
+        "title": f"runner.d {name}",
+        "description": description,
+        "type": "object",
+        "additionalProperties": False,
+        "patternProperties": {"^x-": {"description": "Ignored: a home for anchors."}},
+        "properties": properties,
+        **more,
+    }
+
+
 HEADERS: Json = {
     "type": "object",
     "description": "Headers to send. Values are text, templates, or (in a connection) secret references.",
@@ -318,9 +333,14 @@ def schema_text(name: str) -> str:
 
 def composed_text(name: str) -> str:
     """Compose a schema anew, as text."""
+    from runner import language_connection
     from runner import language_files as files
 
-    made = {"connection": files.connection, "workflow": files.workflow, "project": files.project}[name]()
+    made = {
+        "connection": language_connection.connection,
+        "workflow": files.workflow,
+        "project": files.project,
+    }[name]()
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,126 +1,27 @@
 """The JSON Schemas of the three kinds of files: what every file may hold, and the fragments of the types beside it."""
 
 from functools import cache
-from typing import Any
 
 from runner import registry
 from runner.language import (
-    BASE,
     COURSE,
     DESCRIPTION,
     EXPECT,
-    HEADERS,
     ID_PATTERN,
     LIMITS,
     MODIFIERS,
     NAME_PATTERN,
     POLICY,
-    QUERY,
     RETRY,
     TIMEOUT,
     Json,
     closed,
+    file_schema,
     secret,
     text,
     time_span,
 )
-from runner.language_traffic import CONCURRENCY, IDEMPOTENCY, RATE_LIMIT
-
-_CONNECTION_KEYS: Json = {
-    "description": DESCRIPTION,
-    "base_url": text(
-        "Absolute http(s) URL that action paths are added to; `vars` and `environment` may stand in it.",
-        examples=["https://example.com/api/v2"],
-    ),
-    "shared": {
-        "type": "boolean",
-        "description": "true: one credential for the team. false (default): each user has their own.",
-        "examples": [True],
-    },
-    "auth": {
-        "description": "The fields of the type. Secret fields take secret references only.",
-        "examples": [{"token": "vault://secret/support/tickets#api_token"}],
-    },
-    "headers": {
-        **HEADERS,
-        "description": "Sent with every request. Values: text, templates, secret references.",
-    },
-    "query": {
-        **QUERY,
-        "description": "Sent with every request. Values: text, templates, secret references.",
-    },
-    "test": closed(
-        {
-            "method": text(
-                "Method of the test request. Default GET.", enum=["GET", "HEAD", "POST"], examples=["HEAD"]
-            ),
-            "path": text("Path of the test request.", examples=["/me"]),
-            "query": QUERY,
-            "json": {
-                "description": "JSON body of the test request.",
-                "examples": [{"query": "{ me { id } }"}],
-            },
-            "expect": EXPECT,
-        },
-        required=("path",),
-        description="A harmless request that proves the credentials: `runner connections test`.",
-        examples=[{"path": "/me"}],
-    ),
-    "fail_when": text(
-        "Template over `response`: true when a success is in truth an error.",
-        examples=["{{ not response.body.ok }}"],
-    ),
-    "error_message": text(
-        "Template over `response`: the API's own error text.", examples=["{{ response.body.error }}"]
-    ),
-    "retry": RETRY,
-    "timeout": TIMEOUT,
-    "rate_limit": RATE_LIMIT,
-    "concurrency": CONCURRENCY,
-    "idempotency": IDEMPOTENCY,
-    "allow": {
-        "type": "array",
-        "description": "What workflows may do through it: METHOD and a path pattern with *.",
-        "items": {
-            "type": "string",
-            "pattern": r"^(\*|[A-Z]+) (/\S*|\*)$",
-            "x-message": "a method and a path pattern such as 'GET *' or 'POST /tickets/*'",
-        },
-        "examples": [["GET *", "POST /tickets/*"]],
-    },
-    "tls": closed(
-        {
-            "verify": {
-                "type": "boolean",
-                "description": "false accepts any certificate. Never for production.",
-                "examples": [True],
-            },
-            "ca": text(
-                "File with the CA certificates to trust, relative to the project, or a secret reference to PEM text.",
-                examples=["ca.pem", "vault://secret/tls/internal#ca"],
-            ),
-        },
-        description="TLS of this connection.",
-        examples=[{"ca": "ca.pem"}],
-    ),
-    "proxy": text(
-        "URL of the proxy; default from the environment.", examples=["http://proxy.example.com:3128"]
-    ),
-    "allow_http": {
-        "type": "boolean",
-        "description": "true permits http:// to a host that is not this machine.",
-        "examples": [True],
-    },
-    "variables": {
-        "type": "object",
-        "description": "What a preset leaves open: its site, region or account. `runner types NAME` lists them.",
-        "examples": [{"subdomain": "acme"}],
-    },
-    "extends": text(
-        "Name of another connection whose keys this one takes; keys given here replace its keys.",
-        examples=["eu/zendesk"],
-    ),
-}
+from runner.language_connection import connection
 
 _ACTIONS: Json = {"type": "array", "items": {"$ref": "#/$defs/action"}}
 _WORKFLOW_KEYS: Json = {
@@ -244,48 +145,9 @@ _WORKFLOW_KEYS: Json = {
 
 
 @cache
-def connection() -> Json:
-    """Compose the schema of a file in `connections.d/`."""
-    from runner import language_presets as ready
-
-    branches: list[Json] = []
-    types = registry.names("auth")
-    for name in types:
-        module = registry.load("auth", name)
-        chosen = {"properties": {"type": {"const": name}}, "required": ["type"]}
-        if module.SCHEMA is None:
-            then: Json = {"properties": {"auth": False}}
-        else:
-            then = {"properties": {"auth": module.SCHEMA}, "required": ["auth"]}
-        branches.append({"if": chosen, "then": then})
-    generic = {"properties": {"type": {"enum": list(types)}}, "required": ["type"]}
-    whole = {"not": {"required": ["extends"]}}
-    no_preset = {"properties": {"type": {"enum": list(types)}}}  # holds without `type` as well
-    chosen_type = text(
-        "How requests prove who sends them: an auth type, or a preset, which supplies the other keys.",
-        enum=[*types, *ready.names()],
-        enumDescriptions=[*(registry.load("auth", name).SUMMARY for name in types), *ready.summaries()],
-        examples=["bearer", "slack"],
-        **{"x-message": "an auth type or a preset; `runner types` lists them"},
-    )
-    return _schema(
-        "connection",
-        "A connection: an API, how to reach it, and where its credentials are.",
-        {"type": chosen_type, **_CONNECTION_KEYS},
-        allOf=[
-            *branches,
-            {"if": generic, "then": {"properties": {"variables": False}}},
-            *ready.branches(),
-            {"if": whole, "then": {"required": ["type"]}},
-            {"if": {"allOf": [whole, no_preset]}, "then": {"required": ["base_url"]}},
-        ],
-    )
-
-
-@cache
 def workflow() -> Json:
     """Compose the schema of a file in `workflows.d/`."""
-    return _schema(
+    return file_schema(
         "workflow",
         "A workflow: inputs, actions, outputs.",
         _WORKFLOW_KEYS,
@@ -391,18 +253,4 @@ def project() -> Json:
             }
         ),
     }
-    return _schema("project", "Settings of a project.", {**properties, "environments": environments})
-
-
-def _schema(name: str, description: str, properties: Json, **more: Any) -> Json:
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"{BASE}/{name}.schema.json",
-        "title": f"runner.d {name}",
-        "description": description,
-        "type": "object",
-        "additionalProperties": False,
-        "patternProperties": {"^x-": {"description": "Ignored: a home for anchors."}},
-        "properties": properties,
-        **more,
-    }
+    return file_schema("project", "Settings of a project.", {**properties, "environments": environments})
