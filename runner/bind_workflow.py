@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from runner import cron, registry
-from runner.bind import ACTION_ROOTS, ITEM_ROOTS, RESPONSE_ROOTS, VARS_ROOTS, Binder, retry
+from runner.bind import ACTION_ROOTS, ITEM_ROOTS, RESPONSE_ROOTS, SEND_ROOTS, VARS_ROOTS, Binder, retry
 from runner.diagnostics import error
 from runner.document import Document, Pointer
 from runner.duration import seconds
@@ -234,6 +234,10 @@ def _action(
         needs=tuple(value["needs"]) if "needs" in value else None,
         for_each=for_each,
         concurrency=value.get("concurrency", 1),
+        inputs={
+            name: binder.tree(item, (*pointer, "with", name), SEND_ROOTS)
+            for name, item in value.get("with", {}).items()
+        },
         repeat=_repeat(value.get("repeat"), (*pointer, "repeat"), binder),
         pointer=pointer,
     )

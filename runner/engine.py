@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from runner import template
+from runner import calling, template
 from runner.bind import limits
 from runner.course import Course
 from runner.duration import written
@@ -51,6 +51,7 @@ class Interpreter:
     ) -> None:
         self.project = project
         self.workflow = workflow
+        self.plan = plan
         self.scope = scope
         self.call = call or Call(inputs=dict(plan.inputs))
         self.limits = limits(project.limits, workflow.limits)
@@ -237,11 +238,58 @@ class Interpreter:
         return {**_failed(too_often), "record": result["record"]}
 
     async def _single(self, action: Action, ref: JsonObject, scope: Scope) -> JsonObject:
+        if action.kind == "workflow":
+            return await self._call(action, ref, scope)
         result = await scope.step(ref["key"], ref)
         if action.kind == "wait" and result["status"] == "succeeded":
             await _sleep(scope, f"{ref['key']}/sleep", result["output"]["seconds"], result.get("record", {}))
             result = {**result, "output": None}
         return result
+
+    async def _call(self, action: Action, ref: JsonObject, scope: Scope) -> JsonObject:
+        """Run a called workflow to its end, its cleaning up included, and give its outputs."""
+        callee = self.project.workflows[action.config]
+        if self.call.depth >= self.limits.nested_calls:
+            raise FailureError(self._too_deep(action))
+        own: JsonObject = {name: ref[name] for name in ("item", "index") if name in ref}
+        context = {**self.frame.context(action), **own}
+        inputs, secret = calling.inputs(callee, action, context, self.workflow.document)
+        call = Call(
+            inputs=inputs,
+            key=ref["key"],
+            depth=self.call.depth + 1,
+            handled=ref["handled"],
+            ref=ref if secret else None,
+        )
+        nested = scope.called(ref["key"], callee.timeout)
+        inner = Interpreter(self.project, callee, self.plan, self.frame.run, nested, call)
+        outcome = await inner.interpret()
+        record: JsonObject = {
+            "workflow": callee.name,
+            "actions": [item.to_json() for item in outcome.results],
+        }
+        if outcome.error is not None:
+            failed = {**_failed(calling.failure(callee, outcome.error)), "record": record}
+            if outcome.stop is not None and outcome.stop.depth <= self.call.depth:
+                raise RunStoppedError(outcome.stop.status, failed, depth=outcome.stop.depth)
+            return failed
+        if action.sensitive:
+            made = await scope.step(ref["key"], {**ref, "called": inner.frame.called()})
+            return {**made, "record": record}
+        calling.check_outputs(callee, action, self.workflow.document)
+        result: JsonObject = {"status": "succeeded", "output": outcome.outputs, "record": record}
+        if action.repeat is not None:
+            until = action.repeat.until
+            result["done"] = holds(until, {**context, "response": {"body": outcome.outputs}})
+        return result
+
+    def _too_deep(self, action: Action) -> Failure:
+        return Failure(
+            kind=FailureKind.LIMIT,
+            message=f"workflows call each other more than {self.limits.nested_calls} calls deep",
+            help="raise `limits.nested_calls` in the workflow or in runner.yaml",
+            span=self.workflow.document.span((*action.pointer, "workflow")),
+        )
 
     def _settle(self, scope: Scope, action: Action, result: Mapping[str, Any]) -> None:
         """Keep how an action ended, for templates and for the report."""
@@ -280,6 +328,8 @@ class Interpreter:
             }
 
     def _stopped(self, stop: RunStoppedError) -> Failure:
+        if self.call.depth and stop.depth == self.call.depth:
+            return calling.timed_out(self.workflow)
         if stop.status is Status.TIMED_OUT:
             return Failure(
                 kind=FailureKind.TIMEOUT,

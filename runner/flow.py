@@ -1,18 +1,20 @@
 """Which secret reaches which host, by which channel: computed once for a project, from its files alone.
 
 A source is a secret reference, a secret input, or the output of a sensitive action. It flows from template to template
-through `set` and outputs until a request sends it somewhere.
+through `set`, outputs, and inputs of called workflows until a request sends it somewhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from runner import template
+from runner.calls import callee
 from runner.errors import JsonObject
 from runner.expression import facts
 from runner.model import Action, Connection, Workflow
+from runner.order import Order
 from runner.project import Project, filled
 from runner.reference import Reference
 from runner.source import Span
@@ -152,19 +154,44 @@ def _host_of(project: Project, url: Template) -> str:
 class _Workflow:
     """The flows of one workflow: what each action's output carries, and what each request sends."""
 
-    def __init__(self, project: Project, workflow: Workflow) -> None:
+    def __init__(
+        self,
+        project: Project,
+        workflow: Workflow,
+        given: Mapping[str, frozenset[Source]] | None = None,
+        callers: tuple[str, ...] = (),
+    ) -> None:
         self.project = project
         self.workflow = workflow
+        self.given = given or {}  # what a call puts into secret inputs
+        self.callers = (*callers, workflow.name)
         # Of each action what the parts of its output carry, by the keys of a `set`; None stands for the whole.
         self.carried: dict[str, dict[str | None, frozenset[Source]]] = {}
 
     def flows(self) -> Iterator[Flow]:
         """Walk through the actions in their order: each sees what those before it carry."""
-        for action in self.workflow.every_action:
+        for action in Order(self.workflow).sequence():
             host = request_host(self.project, action)
             if host is not None:
                 yield from self._sent(action, host)
-            self.carried[action.id] = self._output(action, host)
+            called = self._called(action)
+            if called is not None:
+                yield from called.flows()
+            self.carried[action.id] = self._output(action, host, called)
+
+    def _called(self, action: Action) -> "_Workflow | None":
+        """Give the flows of a called workflow, with what this call gives to its secret inputs."""
+        workflow = callee(self.project, action)
+        if workflow is None or workflow.name in self.callers:
+            return None
+        given = {
+            name: self._made_of(action.inputs[name])
+            for name, declared in workflow.inputs.items()
+            if declared.secret and name in action.inputs
+        }
+        if not any(given.values()) and not action.sensitive:
+            return None  # what it does by itself is found where it is walked through by itself
+        return _Workflow(self.project, workflow, given, self.callers)
 
     def _sent(self, action: Action, host: str) -> Iterator[Flow]:
         for name, tree in _parts(action):
@@ -181,8 +208,21 @@ class _Workflow:
                             span=each.place(reference.start, reference.end),
                         )
 
-    def _output(self, action: Action, host: str | None) -> dict[str | None, frozenset[Source]]:
-        """Say what the output of an action carries: a computed value what it was made of, an answer what it is."""
+    def _output(
+        self, action: Action, host: str | None, called: "_Workflow | None"
+    ) -> dict[str | None, frozenset[Source]]:
+        """Say what the output of an action carries; that of each item where it has some."""
+        parts = self._made(action, host, called)
+        if action.for_each is None:
+            return parts
+        return {None: frozenset(source for sources in parts.values() for source in sources)}
+
+    def _made(
+        self, action: Action, host: str | None, called: "_Workflow | None"
+    ) -> dict[str | None, frozenset[Source]]:
+        """Say what an action gives: a computed value what it was made of, an answer what it is."""
+        if called is not None:
+            return {name: called._made_of(tree) for name, tree in called.workflow.outputs.items()}  # noqa: SLF001
         if action.sensitive and host is not None:
             text = f"actions.{action.id}.output"
             return {None: frozenset({Source(text=text, owner=f"workflow {self.workflow.name}", home=host)})}
@@ -217,9 +257,12 @@ class _Workflow:
             )
         if reference.root == "inputs":
             return frozenset(
-                Source(text=f"inputs.{declared.name}", owner=owner)
+                source
                 for declared in self.workflow.inputs.values()
                 if declared.secret and name in (declared.name, None)
+                for source in self.given.get(
+                    declared.name, [Source(text=f"inputs.{declared.name}", owner=owner)]
+                )
             )
         if reference.root == "actions" and reference.path[1:2] in ((), ("output",)):
             part = reference.path[2] if len(reference.path) > 2 else None

@@ -74,6 +74,10 @@ class Frame:
             ref["error"] = self.error
         return ref
 
+    def called(self) -> JsonObject:
+        """Give what it takes to render the outputs of this workflow where the secrets are."""
+        return {"inputs": self.call.inputs, "vars": self.vars, "actions": self.states}
+
     def context(self, action: Action | None = None) -> dict[str, Any]:
         """Give what the templates of an action see, without secrets; without an action what those of outputs see."""
         names = self.states if action is None else self.order.visible(action)
@@ -115,8 +119,8 @@ class Frame:
             state["output"] = more["output"]
         if result.error is not None:
             state["error"] = {"kind": result.error.kind.value, "message": result.error.message}
-            if "items" in more.get("error", ()):
-                state["error"]["items"] = more["error"]["items"]
+            if "failed" in more.get("error", ()):
+                state["error"]["failed"] = more["error"]["failed"]
         self.states[result.id] = state
 
     def _visible(self, names: Iterable[str]) -> dict[str, JsonObject]:

@@ -20,7 +20,7 @@ MOST_FAILED_LISTED = 100
 """How many failed items are listed in a report with what was sent and answered."""
 
 MOST_ERRORS = 1000
-"""How many failed items templates see under `actions.ID.error.items`."""
+"""How many failed items templates see under `actions.ID.error.failed`."""
 
 
 class Block(Sequence[JsonObject]):
@@ -228,8 +228,7 @@ class Gathered:
             result["output"] = self.outputs
         if self.failure is not None or self.stopped is not None:
             result |= {"status": "failed", "error": self._failure(count).to_json()}
-            errors = sorted(self.errors, key=lambda error: int(error["index"]))
-            result["error"] |= {"failed": self.failed, "items": errors}
+            result["error"]["failed"] = sorted(self.errors, key=lambda error: int(error["index"]))
         return result
 
     def _failure(self, count: int) -> Failure:

@@ -294,6 +294,12 @@ COURSE: Json = {
         "description": "How many items of `for_each` are done at the same time. Default 1.",
         "examples": [8],
     },
+    "with": {
+        "type": "object",
+        "description": "Inputs of the called workflow, by name. A secret one takes a secret of this workflow.",
+        "propertyNames": {"pattern": ID_PATTERN, "x-message": "the name of an input"},
+        "examples": [{"days": 3, "token": "{{ secrets.token }}"}],
+    },
     "repeat": closed(
         {
             "until": text(
@@ -317,7 +323,7 @@ COURSE: Json = {
 """When an action is done, and how often."""
 
 MODIFIERS = frozenset(
-    {"connection", "expect", "output", "sensitive", "retry", "timeout", "idempotent", "repeat"}
+    {"connection", "expect", "output", "sensitive", "retry", "timeout", "idempotent", "repeat", "with"}
 )
 """Modifiers that fit some kinds of actions only; `id`, `name`, `if`, `needs`, `for_each`, `concurrency` and `on_error` fit every kind."""
 

@@ -189,7 +189,8 @@ class Input:
 class Action:
     """An entry of a workflow. `config` is that of its kind (`runner/actions/`).
 
-    `needs` None: it waits for the action before it; `for_each` None: it is done once.
+    `needs` None: it waits for the action before it; `for_each` None: it is done once. `inputs` are those of the called
+    workflow (`with`).
     """
 
     id: str
@@ -212,6 +213,7 @@ class Action:
     for_each: Tree = None
     concurrency: int = 1
     repeat: Repeat | None = None
+    inputs: Mapping[str, Tree] = field(default_factory=dict)
     pointer: Pointer = ()
 
     @property

@@ -51,6 +51,18 @@ class Order:
         reads = self._reads.get((action.section, action.index), frozenset())
         return self._before[action.id] if reads is None else self._before[action.id] & reads
 
+    def sequence(self) -> list[Action]:
+        """Give all actions, each after those that it waits for; in the order of the file where that leaves a choice."""
+        found: dict[str, Action] = {}
+        for actions in self._lists:
+            waiting = list(actions)
+            while waiting:
+                ready = [action for action in waiting if found.keys() >= set(self._direct[action.id])]
+                chosen = (ready or waiting)[0]  # in a circle nothing is ready
+                waiting.remove(chosen)
+                found[chosen.id] = chosen
+        return list(found.values())
+
     def cycles(self) -> Iterator[tuple[Action, ...]]:
         """Give each cycle once, beginning with the action of it that is written first."""
         for actions in self._lists:

@@ -11,8 +11,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from runner import exact_json, registry, template
+from runner.calling import check_input
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
-from runner.model import Action, Connection, Workflow
+from runner.model import Action, Connection, Repeat, Workflow
 from runner.plan import secret_label
 from runner.reference import Reference
 from runner.sensitive import Rendered, placeholder
@@ -74,6 +75,7 @@ class Performance:
         self.record: JsonObject = {}
         self.done = True
         self.run_id: str = ref["run"]["id"]
+        self.ref = ref
         self.context = _context(session, ref)
 
     def now(self) -> float:
@@ -104,10 +106,22 @@ class Performance:
         check_url(url, connection.base_url.span, allow_http=connection.allow_http)
         return url
 
+    def judge_repeat(self, repeat: Repeat, response: Mapping[str, Any]) -> None:
+        """Tell by the response whether a repeated action is done."""
+        self.done = holds(self.render(repeat.until, response=response).wire)
+
+    def called_outputs(self) -> JsonObject:
+        """Render the outputs of the workflow that this action called, secrets included."""
+        callee = self.session.project.workflows[self.action.config]
+        ref = {**self.ref, **self.ref["called"], "workflow": callee.name}
+        ref["call"] = {"ref": {name: part for name, part in self.ref.items() if name != "called"}}
+        context = _context(self.session, ref)
+        return {name: template.render(tree, context) for name, tree in callee.outputs.items()}
+
     def output_of(self, action: Action, answer: "Response") -> Any:
         """Give the output of a request: the template `output` over the response, or the parsed body."""
         if action.repeat is not None:
-            self.done = holds(self.render(action.repeat.until, response=answer.context()).wire)
+            self.judge_repeat(action.repeat, answer.context())
         if not action.has_output:
             return answer.body
         return self.render(action.output, response=answer.context()).wire
@@ -201,7 +215,7 @@ def _context(session: "Session", ref: JsonObject) -> dict[str, Any]:
             seen["response"] = {**seen["response"], "headers": Headers(seen["response"]["headers"])}
         actions[name] = seen
     context: dict[str, Any] = {
-        "inputs": {**ref["inputs"], **session.secret_inputs()},
+        "inputs": {**ref["inputs"], **_secret_inputs(session, ref)},
         "vars": ref["vars"],
         "environment": session.plan.environment,
         "run": ref["run"],
@@ -210,6 +224,27 @@ def _context(session: "Session", ref: JsonObject) -> dict[str, Any]:
     }
     context |= {name: ref[name] for name in ("error", "item", "index") if name in ref}
     return context
+
+
+def _secret_inputs(session: "Session", ref: JsonObject) -> dict[str, str]:
+    """Give the secret inputs of a workflow: the run's own, or those that the calling action renders, here and only here."""
+    call = ref.get("call")
+    if call is None:
+        return session.secret_inputs()
+    outer = call.get("ref")
+    if outer is None:
+        return {}
+    workflow, caller = session.workflow_of(ref), session.workflow_of(outer)
+    action = _find(caller, outer["action"])
+    context = _context(session, outer)
+    given: dict[str, str] = {}
+    for name, declared in workflow.inputs.items():
+        if declared.secret and name in action.inputs:
+            value = template.render(action.inputs[name], context)
+            given[name] = value if isinstance(value, str) else exact_json.dumps(value)
+            session.redactor.add(given[name], f"inputs.{name}")
+            check_input(declared, value, workflow, action, caller.document)
+    return given
 
 
 def _secret_in_output(workflow: Workflow, action: Action) -> Failure:

@@ -7,10 +7,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runner import registry, template
+from runner import calls, registry, template
 from runner.diagnostics import names_hint
 from runner.duration import written
 from runner.errors import FailureError, JsonObject, UsageError
@@ -69,7 +69,7 @@ def resolve(
     if user is not None and not USER_NAME.match(user):
         raise UsageError(f"'{user}' is not a user name", help="user names match [A-Za-z0-9][A-Za-z0-9._@-]*")
     if not partial:
-        require_user(project, workflow.connections, user)
+        require_user(project, calls.connections(project, workflow), user)
     return Plan(
         workflow=workflow.name,
         documents=dict(sorted(project.texts.items())),
@@ -96,17 +96,20 @@ def require_user(project: Project, connections: Sequence[str], user: str | None)
 class View:
     """Renders templates for a reviewer: what is known shows, what is not has a placeholder."""
 
-    def __init__(self, project: Project, workflow: Workflow, plan: Plan) -> None:
+    def __init__(
+        self, project: Project, workflow: Workflow, plan: Plan, callers: tuple[str, ...] = ()
+    ) -> None:
         self.project = project
         self.workflow = workflow
         self.plan = plan
+        self.callers = (*callers, workflow.name)
         self.known_outputs: set[str] = set()
         self.unknown_vars: set[str] = set()
         self.context: dict[str, Any] = {
             "inputs": dict(plan.inputs),
             "vars": dict(project.vars),
             "environment": plan.environment,
-            "run": {"workflow": workflow.name, "user": plan.user},
+            "run": {"workflow": self.callers[0], "user": plan.user},
             "actions": {},
         }
         own: dict[str, Any] = {}
@@ -270,6 +273,23 @@ def _describe_action(action: Action, view: View) -> JsonObject:
     return described
 
 
+def describe_call(action: Action, callee: Workflow, view: View) -> JsonObject:
+    """Show what a called workflow would do with the inputs that it gets, as far as they are known before the run."""
+    given = {name: view.show(tree) for name, tree in action.inputs.items()}
+    described: JsonObject = {"with": given} if given else {}
+    if callee.name in view.callers:  # a circle, which the checks report
+        return described
+    known: JsonObject = {}
+    for name, declared in callee.inputs.items():
+        if name in action.inputs and not declared.secret and view.known(action.inputs[name]):
+            known[name] = given[name]
+        elif name not in action.inputs and not declared.required:
+            known[name] = declared.default
+    plan = replace(view.plan, workflow=callee.name, inputs=known, secret_inputs={})
+    inner = View(view.project, callee, plan, view.callers)
+    return {**described, "actions": [_describe_action(each, inner) for each in callee.every_action]}
+
+
 def _describe_condition(condition: Template | bool, view: View) -> bool | str:
     known = isinstance(condition, bool) or view.known(condition)
     return bool(view.show(condition)) if known else KNOWN_LATER
@@ -298,7 +318,7 @@ def _describe_items(action: Action, view: View) -> JsonObject:
 
 def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> list[JsonObject]:
     listed: list[JsonObject] = []
-    for name in workflow.connections:
+    for name in calls.connections(project, workflow):
         connection = project.connections.get(name)
         if connection is None:
             continue
@@ -307,10 +327,11 @@ def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> li
             listed.append(
                 {"reference": label_of(project, ref, plan), "connection": name, "field": where, "host": host}
             )
-    for name, ref in workflow.secrets.items():
-        listed.append(
-            {"reference": label_of(project, ref, plan), "workflow": workflow.name, "field": f"secrets.{name}"}
-        )
+    for each in calls.reached(project, workflow):
+        for name, ref in each.secrets.items():
+            listed.append(
+                {"reference": label_of(project, ref, plan), "workflow": each.name, "field": f"secrets.{name}"}
+            )
     return listed
 
 

@@ -323,11 +323,23 @@ class _Loader:
         chosen = project_files.needed(only, files.values(), self._content) if only else None
         if chosen is not None:
             self._workflows({name: path for name, path in files.items() if path in chosen})
+            self._called(files)
             used = {name for workflow in project.workflows.values() for name in workflow.connections}
             if project_files.connections_in(only) <= used:
                 return
         # What no workflow seems to use is judged by all of them.
         self._workflows({name: path for name, path in files.items() if name not in project.workflows})
+
+    def _called(self, files: Mapping[str, str]) -> None:
+        """Read what the workflows call that were read: a call is judged by the inputs of the called one."""
+        project = self.project
+        while True:
+            actions = [action for each in project.workflows.values() for action in each.every_action]
+            names = {action.config for action in actions if action.kind == "workflow"}
+            left = {name: path for name, path in files.items() if name in names and path not in project.texts}
+            if not left:
+                return
+            self._workflows(left)
 
     def _workflows(self, files: Mapping[str, str]) -> None:
         project = self.project

@@ -33,7 +33,10 @@ class ActionResult:
 
     `key` is its stable path (`search`, `finally/notify`); `record` is what `perform` recorded of it: `request`
     (method, url, headers, body as shown), `response` (status, allowed headers, on failure the cleaned body),
-    `attempts`, `started_at`, `duration` in seconds. `output` is absent for a sensitive action.
+    `attempts`, `started_at`, `duration` in seconds. Of a `for_each` it is `items`: `count`, `succeeded`, `failed`,
+    `skipped`, `not_started`, `seconds` (of all items together), `longest`, and `listed`, the records of the first and the
+    failed items. Of a call it is `workflow` and `actions`, the results of the called workflow; of a polled action it has
+    `repetitions`. `output` is absent for a sensitive action; a failed `for_each` has one, with null for what failed.
     """
 
     key: str
@@ -61,7 +64,7 @@ class ActionResult:
         for name in ("name", "connection", "reason"):
             if getattr(self, name):
                 data[name] = getattr(self, name)
-        if self.status is Status.SUCCEEDED:
+        if self.status is Status.SUCCEEDED or self.output is not None:
             data["output"] = "***" if self.sensitive else self.output
         if self.error:
             data["error"] = self.error.to_json()

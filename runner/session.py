@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from runner import registry
+from runner import calls, registry
 from runner.auth import Authenticator, FieldError, Refused, revealed
 from runner.client import Channel, Client
 from runner.errors import Failure, FailureError, FailureKind, JsonObject, SecretProblem, SecretsError
@@ -69,7 +69,8 @@ class Session:
 
     async def open(self) -> None:
         """Read the secrets of every connection that the workflow reaches, and its own; raises SecretsError with all problems."""
-        if any(action.kind == "request" for action in self.workflow.every_action):
+        reached = calls.reached(self.project, self.workflow)
+        if any(action.kind == "request" for workflow in reached for action in workflow.every_action):
             _ = self.client  # what it imports takes longer than a request: no attempt's time should hold it
         places: dict[ResolvedRef, list[Span]] = {}
         problems: list[SecretProblem] = []
@@ -246,10 +247,10 @@ class Session:
     def _every_refs(self) -> list[tuple[str, Mapping[str, SecretRef]]]:
         """List what the run may read, with its owner as the policy names it."""
         connections = self.project.connections
-        found = [
-            (name, connections[name].secrets) for name in self.workflow.connections if name in connections
-        ]
-        return [(f"workflow:{self.workflow.name}", self.workflow.secrets), *found]
+        names = calls.connections(self.project, self.workflow)
+        found = [(name, connections[name].secrets) for name in names if name in connections]
+        reached = calls.reached(self.project, self.workflow)
+        return [*((f"workflow:{each.name}", each.secrets) for each in reached), *found]
 
     def _source(self, scheme: str) -> SecretSource:
         if scheme not in self._sources:

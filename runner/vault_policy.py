@@ -7,6 +7,7 @@ version 2 it has `data/` after the mount. `+` stands for one whole segment, `*` 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner import calls
 from runner.errors import UsageError
 from runner.model import Workflow
 from runner.project import SETTINGS, Project
@@ -41,6 +42,8 @@ def uses(project: Project, workflows: Sequence[Workflow] | None = None) -> list[
         workflows = list(project.workflows.values())
         names: Iterable[str] = project.connections
     else:
+        every = {each.name: each for workflow in workflows for each in calls.reached(project, workflow)}
+        workflows = list(every.values())
         names = dict.fromkeys(name for workflow in workflows for name in workflow.connections)
     found = [
         Use(owner=f"connection {name}", field=where, ref=ref)

@@ -31,8 +31,8 @@ LAYERS: dict[str, frozenset[str]] = {
             expression expression_walk
             policy cron model order effective bind bind_connection bind_workflow project_files project
             """,
-        "check": "flow ignores check compare git vault_policy",
-        "resolve": "plan inputs",
+        "check": "calls flow ignores check compare git vault_policy",
+        "resolve": "plan inputs calling",
         "execute": """
             redirects tls target progress decoder body_format dispatch client throttle session means
             answer waits idempotency attempts request perform scope items course frame engine

@@ -664,7 +664,7 @@ def test_on_error_continue_gives_null_for_failed_items_and_their_errors(tmp_path
         "outputs": {
             "all": "{{ actions.page.output }}",
             "status": "{{ actions.page.status }}",
-            "errors": "{{ actions.page.error.items }}",
+            "errors": "{{ actions.page.error.failed }}",
         },
     }
     ran = interpret(tmp_path, workflow, {"page[1]": failed("no")})

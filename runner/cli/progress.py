@@ -48,6 +48,9 @@ class Progress:
     def finished(self, result: ActionResult) -> None:
         """Tell how an action ended."""
         line = outcome.action(result, self._style, id_width=self._width)
+        if "[" in result.key:  # one of the items of a for_each, which is told of as a whole
+            self._output.detail(line)
+            return
         if result.error and not result.handled:
             self._output.error(line)
         else:

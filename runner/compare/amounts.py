@@ -15,7 +15,7 @@ _UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 ACTION: dict[Path, Any] = {
     ("concurrency",): 1,
-    ("repeat", "at_most"): MISSING,
+    ("repeat", "at_most"): 30,
     ("request", "paginate", "max_pages"): 1000,
     ("retry", "backoff", "limit"): BACKOFF["limit"],
 }
@@ -26,6 +26,8 @@ LIMITS: dict[Path, Any] = {
     ("limits", "template_output"): "10MiB",
     ("limits", "retry_after"): "2m",
     ("limits", "retrying"): "5m",
+    ("limits", "items"): 100_000,
+    ("limits", "nested_calls"): 20,
 }
 CONNECTION: dict[Path, Any] = {
     ("retry", "attempts"): 3,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from runner.calls import reached
 from runner.compare import amounts, checks
 from runner.compare.danger import danger
 from runner.compare.meaning import SECTIONS, reads
@@ -56,6 +57,7 @@ class _Action:
 
     def dangers(self) -> Iterator[JsonObject]:
         yield from self._write()
+        yield from self._call()
         yield from checks.weaker(self.before.get("expect"), self.after.get("expect"), self.file, **self.where)
         if self.after.get("on_error") == "continue" != self.before.get("on_error") and not self.new:
             yield self._item("less-checked", "on_error: a failure no longer ends the run")
@@ -98,6 +100,25 @@ class _Action:
         ]
         if was != target:
             yield self._item("changed-write", "it goes elsewhere", before=was, after=target)
+        if parts:
+            yield self._item("changed-write", f"{target}: {', '.join(parts)}")
+
+    def _call(self) -> Iterator[JsonObject]:
+        """Judge a call of a workflow that writes: it is a write of this one."""
+        name = self.after.get("workflow")
+        called = self.both.new.project.workflows.get(name) if isinstance(name, str) else None
+        if called is None or not any(
+            writes(action)
+            for each in reached(self.both.new.project, called)
+            for action in mapping(mapping(self.both.new.workflow(each.name)).get("actions")).values()
+        ):
+            return
+        target = f"calls the workflow '{name}', which writes"
+        if self.before.get("workflow") != name:
+            yield self._item("new-write", target, after=name)
+            return
+        keys = ("with", "if", "for_each", "repeat", "needs", "section")
+        parts = [key for key in keys if not same(dig(self.before, key), dig(self.after, key))]
         if parts:
             yield self._item("changed-write", f"{target}: {', '.join(parts)}")
 

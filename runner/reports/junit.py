@@ -9,9 +9,10 @@ Diagnostics are a suite with a case for each: an error is a failed case, a warni
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from runner.diagnostics import Diagnostic, Severity
-from runner.errors import Failure
+from runner.errors import Failure, JsonObject
 from runner.reports import Findings, visible
 from runner.result import ActionResult, RunResult, Status
 
@@ -119,16 +120,17 @@ def _told(item: Diagnostic, findings: Findings) -> str:
 
 
 def _case(workflow: str, action: ActionResult) -> str:
-    seconds = float(action.record.get("duration") or 0.0)
+    items = action.record.get("items") or {}
+    seconds = float(action.record.get("duration") or items.get("seconds") or 0.0)
     start = (
         f"    <testcase{_attribute('classname', f'{workflow}.{action.section}')}"
         f'{_attribute("name", action.name or action.id)} time="{seconds:.3f}"'
     )
     if action.error and action.handled:
-        said = f"on_error: continue\n{_described(action.error)}"
+        said = "\n".join(["on_error: continue", _described(action.error), *_failed_items(items)])
         inner = f"      <system-out>{_text(said)}</system-out>"
     elif action.error:
-        inner = _problem("failure", action.error)
+        inner = _problem("failure", action.error, _failed_items(items))
     elif action.status is Status.SKIPPED:
         inner = f"      <skipped{_attribute('message', action.reason or 'skipped')}/>"
     else:
@@ -146,9 +148,19 @@ def _outside(result: RunResult) -> str:
     return f'{start} time="{result.duration:.3f}">\n{inner}\n    </testcase>'
 
 
-def _problem(element: str, failure: Failure) -> str:
+def _failed_items(items: JsonObject) -> list[str]:
+    """Give a line for each failed item of a `for_each` that is listed."""
+    return [
+        f"item {item['index']}: {item['error']['message']}"
+        for item in items.get("listed", ())
+        if item["status"] == "failed"
+    ]
+
+
+def _problem(element: str, failure: Failure, more: Sequence[str] = ()) -> str:
     attributes = _attribute("type", failure.kind.value) + _attribute("message", failure.message)
-    return f"      <{element}{attributes}>{_text(_described(failure))}</{element}>"
+    said = "\n".join([_described(failure), *more])
+    return f"      <{element}{attributes}>{_text(said)}</{element}>"
 
 
 def _described(failure: Failure) -> str:

@@ -4,7 +4,10 @@ Outputs stand in reports and in the history. So an action whose output holds a s
 a secret that was changed on the way (`upper`, a part of it) is not even recognised, and shows. Mark the action
 `sensitive: true`: then its output is masked and kept nowhere, and later actions can still send it.
 
-The outputs of a workflow are masked where a secret flows into them, so there it is a warning: what comes out is `***`.
+A call of a workflow whose outputs are made of a secret must be `sensitive: true` as well: then the caller can send them.
+
+The outputs of a workflow are masked where a secret flows into them, so there it is a warning: what comes out is `***`. It
+is none where a `sensitive: true` action calls the workflow: that is what such an output is for.
 
 A hash of a secret (`sha256`, `hmac_sha256`), its length, and what only compares it are no secrets.
 
@@ -38,10 +41,11 @@ actions:
 from collections.abc import Iterator
 
 from runner import template
-from runner.diagnostics import Diagnostic, Severity, error, warning
+from runner.calls import callee
+from runner.diagnostics import Diagnostic, Label, Severity, error, warning
 from runner.expression import facts
 from runner.flow import HARMLESS
-from runner.model import Workflow
+from runner.model import Action, Workflow
 from runner.plan import secret_label
 from runner.project import Project
 from runner.rules import place
@@ -53,13 +57,40 @@ SUMMARY = "an output is made of a secret"
 
 def check(project: Project) -> Iterator[Diagnostic]:
     """Check what outputs are made of: `set`, `output` of requests, outputs of workflows."""
+    kept = {
+        action.config
+        for workflow in project.workflows.values()
+        for action in workflow.every_action
+        if action.kind == "workflow" and action.sensitive
+    }
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             if action.sensitive:
                 continue
             trees = [action.config] if action.kind == "set" else [action.output]
             yield from _trees(workflow, trees, action.id)
-        yield from _trees(workflow, list(workflow.outputs.values()), None)
+            called = callee(project, action)
+            if called is not None:
+                yield from _call(workflow, action, called)
+        if workflow.name not in kept:
+            yield from _trees(workflow, list(workflow.outputs.values()), None)
+
+
+def _call(workflow: Workflow, action: Action, called: Workflow) -> Iterator[Diagnostic]:
+    """Find the outputs of a called workflow that are made of a secret."""
+    for name, tree in called.outputs.items():
+        for each in template.templates(tree):
+            found = [item for item in each.references if secret_label(called, item) is not None]
+            if found:
+                related = Label(place(each, found[0], 2 if found[0].root == "actions" else 1), "made here")
+                yield Diagnostic(
+                    rule="secret-in-output",
+                    severity=SEVERITY,
+                    message=f"the output '{name}' of the workflow '{called.name}' is made of a secret: the action fails",
+                    primary=Label(workflow.document.span((*action.pointer, "workflow"))),
+                    related=(related,),
+                    help="mark the action `sensitive: true`: then the output is masked and kept nowhere",
+                )
 
 
 def _trees(workflow: Workflow, trees: list[Tree], action: str | None) -> Iterator[Diagnostic]:

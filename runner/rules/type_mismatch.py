@@ -4,6 +4,9 @@
 run, whatever is given. `inputs.days == '14'` is never true, and so is a comparison with a value that the input's `enum`
 does not list; those are warnings.
 
+What a call gives to the inputs of another workflow (`with`) is checked as well: written values against the schema of the
+input, and an input that is passed on against its type.
+
 Only what is certain is reported: an input with a declared `type`, beside a literal or another such input. A filter
 between them (`int`, `string`) makes it something else.
 
@@ -31,13 +34,15 @@ actions:
 
 from collections.abc import Iterator
 
+from runner.calls import callee
 from runner.diagnostics import Diagnostic, Severity, error, warning
 from runner.expression import Facts, Operand, Operation, facts
-from runner.model import Input, Workflow
+from runner.model import Action, Input, Workflow
 from runner.project import Project
 from runner.reference import Reference
 from runner.rules import place
-from runner.template import Template
+from runner.schema import problems_of, written
+from runner.template import Template, templates
 
 SEVERITY = Severity.ERROR
 SUMMARY = "an input is used as something that its type is not"
@@ -58,13 +63,18 @@ _OF_MANY = frozenset(
     {"length", "count", "list", "first", "last", "sort", "join", "min", "max", "unique", "map", "select"}
     | {"reject", "reverse", "batch", "slice", "for"}
 )
+_FITTING = frozenset({("integer", "number")})
 _OF_NUMBERS = frozenset({"abs", "round"})
 _OF_MAPPINGS = frozenset({"items", "dictsort"})
 
 
 def check(project: Project) -> Iterator[Diagnostic]:
-    """Look at every operation on an input whose type is declared."""
+    """Look at every operation on an input whose type is declared, and at what calls give to inputs."""
     for workflow in project.workflows.values():
+        for action in workflow.every_action:
+            called = callee(project, action)
+            if called is not None:
+                yield from _given(workflow, action, called)
         typed = {name: each for name, each in workflow.inputs.items() if _kind_of_input(each)}
         if not typed:
             continue
@@ -74,6 +84,45 @@ def check(project: Project) -> Iterator[Diagnostic]:
                 for operation in found.operations:
                     yield from _operation(template, typed, operation)
                 yield from _parts(workflow, template, typed, found)
+
+
+def _given(workflow: Workflow, action: Action, called: Workflow) -> Iterator[Diagnostic]:
+    """Check what a call gives to the inputs of a workflow: written values, and inputs passed on as they are."""
+    for name, declared in called.inputs.items():
+        if name not in action.inputs or declared.secret:
+            continue
+        tree = action.inputs[name]
+        pointer = (*action.pointer, "with", name)
+        if not any(not each.constant for each in templates(tree)):
+            problems = list(problems_of(declared.schema, workflow.document.get(pointer)))
+            for place_of, sentence in problems[:1]:
+                part = f" at '{written(place_of)}'" if place_of else ""
+                message = (
+                    f"the input '{name}' of '{called.name}' must be {sentence.removeprefix('must be ')}{part}"
+                )
+                yield error(
+                    "type-mismatch", message, workflow.document.span(pointer), help=declared.description
+                )
+        elif isinstance(tree, Template):
+            passed = _passed_on(workflow, tree)
+            kinds = (passed and _kind_of_input(passed), _kind_of_input(declared))
+            if passed is not None and None not in kinds and kinds not in _FITTING and kinds[0] != kinds[1]:
+                message = (
+                    f"the input '{name}' of '{called.name}' is {_NAMES[str(kinds[1])]}, "
+                    f"and '{passed.name}' is {_NAMES[str(kinds[0])]}"
+                )
+                remedy = "change the type of one of the two inputs, or convert it with a filter"
+                yield error("type-mismatch", message, workflow.document.span(pointer), help=remedy)
+
+
+def _passed_on(workflow: Workflow, each: Template) -> Input | None:
+    """Give the input that a template is and nothing more."""
+    parts = each.text.strip()
+    reference = each.references[0] if len(each.references) == 1 else None
+    if reference is None or reference.root != "inputs" or len(reference.path) != 1:
+        return None
+    whole = parts.removeprefix("{{").removesuffix("}}").strip() == reference.text
+    return workflow.inputs.get(str(reference.path[0])) if whole else None
 
 
 def _kind_of_input(declared: Input) -> str | None:

@@ -37,6 +37,7 @@ actions:
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from runner.calls import callee
 from runner.diagnostics import Diagnostic, Label, Severity, closest, names_hint
 from runner.model import Action, Workflow
 from runner.order import Order
@@ -53,6 +54,7 @@ _PARTS: dict[str, frozenset[str]] = {
     "response": frozenset({"status", "headers", "body", "url", "elapsed", "pages"}),
     "error": frozenset({"kind", "message", "action"}),
 }
+_BODY = frozenset({"body"})
 _ACTION_PARTS = frozenset({"output", "status", "response", "error"})
 _RECORDED_PARTS = frozenset({"status", "headers"})
 _FOREIGN = {
@@ -73,7 +75,7 @@ def check(project: Project) -> Iterator[Diagnostic]:
     for template, workflow in every_template(project):
         order = orders[workflow.name] if workflow is not None else None
         for reference in template.references:
-            found = _Use(template, reference, workflow, variables, order).check()
+            found = _Use(project, template, reference, workflow, variables, order).check()
             if found is not None:
                 yield found
     for workflow in project.workflows.values():
@@ -114,6 +116,7 @@ def _needed(workflow: Workflow, action: Action, index: int, name: str) -> Iterat
 class _Use:
     """One reference in its template. `variables` are those of the project, None where they are not known."""
 
+    project: Project
     template: Template
     reference: Reference
     workflow: Workflow | None
@@ -137,12 +140,18 @@ class _Use:
                 f"'environment' is text: it has no '{path[0]}'", 1, "write {{ environment }} for its name"
             )
         if root in _PARTS:
-            return self._part(0, _PARTS[root])
+            return self._part(0, _BODY if root == "response" and self._calls() else _PARTS[root])
         if root == "vars":
             return self._variable(str(path[0]))
         if root in ("inputs", "secrets"):
             return self._declared(root, str(path[0]))
         return self._action(str(path[0])) if root == "actions" else None
+
+    def _calls(self) -> bool:
+        """Tell whether the template stands in a call: its `response` is what the workflow gave."""
+        owner, workflow = self.template.owner, self.workflow
+        actions = workflow.every_action if workflow is not None and owner is not None else ()
+        return any(item.kind == "workflow" for item in actions if (item.section, item.index) == owner)
 
     def _error(self, message: str, parts: int, remedy: str | None, *related: Label) -> Diagnostic:
         where = place(self.template, self.reference, parts)
@@ -278,9 +287,18 @@ class _Use:
             return self._part(2, _RECORDED_PARTS)
         if path[1] == "output" and action.for_each is None:
             made = action.config if action.kind == "set" else action.output if action.has_output else None
+            if action.kind == "workflow":
+                called = callee(self.project, action)
+                made = _called_outputs(called) if called is not None else None
             if isinstance(made, dict):
                 return self._part(2, made)
         return None
+
+
+def _called_outputs(called: Workflow) -> dict[str, None] | None:
+    """Name what a called workflow gives; None where that cannot be told."""
+    names = _names(called, "outputs")
+    return None if names is None or "outputs" in called.unread else dict.fromkeys(names)
 
 
 def _names(workflow: Workflow, key: str) -> frozenset[str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from runner.duration import written
 from runner.errors import Failure, JsonObject
+from runner.exact_json import dumps
 from runner.reports.text.style import Style, one_line, table
 from runner.result import ActionResult, RunResult, Status
 
@@ -17,6 +18,11 @@ _MARKS = {
 }
 _MARK_WIDTH = len("skipped")
 _LONGEST_URL = 100
+_LONGEST_ITEM = 60
+_NAMED_ITEMS = 3
+"""How many failed items the message of a `for_each` names by itself."""
+
+_LISTED_ITEMS = 10
 
 
 def action(result: ActionResult, style: Style, *, id_width: int = 0) -> str:
@@ -27,9 +33,29 @@ def action(result: ActionResult, style: Style, *, id_width: int = 0) -> str:
     lines = ["  ".join(part for part in parts if part).rstrip()]
     if result.error:
         lines += failure(result.error, style, indent=" " * (_MARK_WIDTH + 2))
+        lines += _failed_items(result.record.get("items") or {})
         if result.handled:
             lines.append(" " * (_MARK_WIDTH + 2) + "the run goes on: on_error is 'continue'")
     return "\n".join(lines)
+
+
+def _failed_items(items: JsonObject) -> list[str]:
+    """Name the failed items of a `for_each`, where there are more than the message names."""
+    listed = [item for item in items.get("listed", ()) if item["status"] == "failed"]
+    if items.get("failed", 0) <= _NAMED_ITEMS:
+        return []
+    lines = [
+        f"  item {item['index']}{_which(item)}: {one_line(str(item['error']['message']))}"
+        for item in listed[:_LISTED_ITEMS]
+    ]
+    left = items["failed"] - len(lines)
+    lines += [f"  and {left} more; a report with --report json=PATH has up to 100 of them"] if left else []
+    return [" " * (_MARK_WIDTH + 2) + line for line in lines]
+
+
+def _which(item: JsonObject) -> str:
+    text = one_line(dumps(item["item"])) if "item" in item else ""
+    return f" ({text if len(text) <= _LONGEST_ITEM else text[:_LONGEST_ITEM] + '…'})" if text else ""
 
 
 def failure(failed: Failure, style: Style, *, indent: str = "") -> list[str]:
@@ -111,7 +137,10 @@ def _facts(result: ActionResult) -> list[str]:
         return [one_line(result.reason)] if result.reason else []
     record = result.record
     request = record.get("request") or {}
-    facts = [one_line(_request(request)) or result.kind]
+    if record.get("items"):
+        return _counts(result, record["items"])
+    what = f"workflow {record['workflow']}" if record.get("workflow") else result.kind
+    facts = [one_line(_request(request) or what)]
     status = (record.get("response") or {}).get("status")
     if status is not None:
         facts.append(str(status))
@@ -121,4 +150,19 @@ def _facts(result: ActionResult) -> list[str]:
     count = len(attempts) if isinstance(attempts, list) else attempts
     if isinstance(count, int) and count > 1:
         facts.append(f"{count} attempts")
+    if record.get("repetitions", 1) > 1:
+        facts.append(f"{record['repetitions']} repetitions")
+    return facts
+
+
+def _counts(result: ActionResult, items: JsonObject) -> list[str]:
+    """Say of a `for_each` how many items there were and what came of them."""
+    count = items["count"]
+    told = [f"{count} item{'' if count == 1 else 's'}"]
+    for name, word in (("failed", "failed"), ("skipped", "skipped"), ("not_started", "not started")):
+        if items[name]:
+            told.append(f"{items[name]} {word}")
+    facts = [result.kind, ", ".join(told)]
+    if items["longest"]:
+        facts.append(f"longest {written(float(items['longest']))}")
     return facts

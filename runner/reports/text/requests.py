@@ -19,7 +19,7 @@ def plan(plan: JsonObject, style: Style) -> str:
         if action.get("section", "actions") != section:
             section = action["section"]
             lines += ["", style.paint(f"{section}: {_SECTIONS.get(section, '')}".rstrip(": "), "dim")]
-        lines += ["", *_action(number, action, style)]
+        lines += ["", *_action(str(number), action, style)]
     if plan.get("outputs"):
         lines += ["", style.paint("outputs", "strong")]
         lines += _pairs(plan["outputs"], "  ")
@@ -48,9 +48,11 @@ def _head(plan: JsonObject, style: Style) -> list[str]:
     return lines
 
 
-def _action(number: int, action: JsonObject, style: Style) -> list[str]:
+def _action(number: str, action: JsonObject, style: Style) -> list[str]:
     through = f"  through {one_line(str(action['connection']))}" if action.get("connection") else ""
-    lines = [f"{number:>3}. {style.paint(one_line(action['id']), 'strong')}{style.paint(through, 'dim')}"]
+    lines = [
+        f"{number.rjust(3)}. {style.paint(one_line(action['id']), 'strong')}{style.paint(through, 'dim')}"
+    ]
     condition = action.get("if")
     if condition is False:
         lines.append(f"{_INDENT}skipped: its `if` is false")
@@ -64,7 +66,7 @@ def _action(number: int, action: JsonObject, style: Style) -> list[str]:
     if items:
         lines += _items(items)
     for item in [action] if not (items and items.get("first")) else items["first"]:
-        lines += _work(item)
+        lines += _work(item, number, style)
     if items and items.get("first") and items["count"] > len(items["first"]):
         lines.append(f"{_INDENT}... and {items['count'] - len(items['first'])} more")
     if repeat := action.get("repeat"):
@@ -84,7 +86,7 @@ def _items(items: JsonObject) -> list[str]:
     return [f"{_INDENT}for each of {items['count']} items{over}{width}"]
 
 
-def _work(action: JsonObject) -> list[str]:
+def _work(action: JsonObject, number: str, style: Style) -> list[str]:
     """Give what is done: by the action, or for one of its items."""
     lines: list[str] = []
     if "item" in action:
@@ -100,6 +102,13 @@ def _work(action: JsonObject) -> list[str]:
     for kind in ("wait", "fail"):
         if action.get(kind) is not None:
             lines.append(f"{_INDENT}{kind} {one_line(_value(action[kind]))}")
+    if called := action.get("workflow"):
+        lines.append(f"{_INDENT}workflow {one_line(called['name'])}")
+        lines += _pairs(called.get("with") or {}, _INDENT + "  with ")
+        for at, inner in enumerate(called.get("actions") or (), 1):
+            section = "" if inner["section"] == "actions" else f"  ({inner['section']})"
+            first, *rest = _action(f"{number}.{at}", inner, style)
+            lines += [_INDENT + line for line in (first + style.paint(section, "dim"), *rest)]
     return lines
 
 
