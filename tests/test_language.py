@@ -160,7 +160,8 @@ def test_a_connection_carries_the_keys_of_its_schema() -> None:
 
 def test_an_action_carries_the_keys_of_its_schema() -> None:
     kinds = set(registry.names("actions"))
-    carried = {"if" if name == "condition" else name for name in fields(model.Action)}
+    named = {"condition": "if", "inputs": "with"}
+    carried = {named.get(name, name) for name in fields(model.Action)}
     assert keys("$defs", "action", of="workflow") - kinds - carried == set()
 
 
