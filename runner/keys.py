@@ -5,7 +5,6 @@ The door to PyJWT and cryptography. Both come with the extra `runner.d[jwt]` and
 
 import base64
 import binascii
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 

@@ -13,9 +13,7 @@ from typing import Literal
 
 Kind = Literal["private key", "certificate"]
 
-_BLOCK = re.compile(
-    r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END \1-----|(?=-----BEGIN )|\Z)", re.DOTALL
-)
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END \1-----|(?=-----BEGIN )|\Z)", re.DOTALL)
 _END = re.compile(r"-----END [A-Z0-9 ]+-----")
 _PRIVATE = frozenset({"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"})
 _CERTIFICATES = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
@@ -42,7 +40,7 @@ class _Block:
 def normalised(text: str, kind: Kind) -> str:
     """Give the blocks of a kind as clean PEM with 64 characters a line: one private key, or every certificate.
 
-    Accepted are also line breaks that became `\\n`, spaces or nothing, and base64 of the whole. Raises PemError.
+    Accepted are also line breaks that were escaped, or became spaces or nothing, and base64 of the whole. Raises PemError.
     """
     blocks = list(_blocks(_unwrapped(text, kind)))
     labels = _PRIVATE if kind == "private key" else _CERTIFICATES

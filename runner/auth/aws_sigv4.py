@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote, urlsplit
 
-from runner.auth import Bound, Fixed, Means, Outgoing, Shown, revealed
+from runner.auth import Bound, Fixed, Means, Outgoing, Shown, host_of, revealed
 from runner.bind import URL_ROOTS, Binder
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
@@ -105,9 +105,7 @@ class Keys:
 def bind(value: Mapping[str, object], binder: Binder) -> Bound:
     """Bind the fields; the region is a template."""
     fields, secrets = binder.fields(value, ("auth",), SECRET_FIELDS)
-    fields["region"] = binder.template(
-        str(value["region"]), ("auth", "region"), URL_ROOTS, mode=Mode.TEXT
-    )
+    fields["region"] = binder.template(str(value["region"]), ("auth", "region"), URL_ROOTS, mode=Mode.TEXT)
     return Bound(config=None if binder.diagnostics else Config(**fields), secrets=secrets)
 
 
@@ -115,7 +113,9 @@ def shown(config: Config, labels: Mapping[str, str]) -> Shown:
     """Show the headers, with words for what depends on the time."""
     identity = labels.get("access_key_id", config.access_key_id)
     scope = f"{identity}/‹date›/{config.region.text}/{config.service}/aws4_request"
-    headers = {"Authorization": f"{_ALGORITHM} Credential={scope}, ‹signed with {labels['secret_access_key']}›"}
+    headers = {
+        "Authorization": f"{_ALGORITHM} Credential={scope}, ‹signed with {labels['secret_access_key']}›"
+    }
     if "session_token" in labels:
         headers["X-Amz-Security-Token"] = labels["session_token"]
     return Shown(headers)
@@ -219,11 +219,3 @@ def canonical_headers(
         values.append(" ".join(value.split()))
     found.setdefault("host", [host])
     return {name: ",".join(found[name]) for name in sorted(found)}
-
-
-def host_of(url: str) -> str:
-    """Give the Host header of a URL: without the port that its scheme has anyway (RFC 9110, 7.2)."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-    return host.removesuffix(port) if port else host

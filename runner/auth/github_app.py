@@ -40,7 +40,12 @@ SCHEMA = closed(
             "type": "array",
             "description": "Names of repositories, without owner, that the token is for. Default: all of the installation.",
             "minItems": 1,
-            "items": {"type": "string", "minLength": 1, "description": "A repository's name.", "examples": ["site"]},
+            "items": {
+                "type": "string",
+                "minLength": 1,
+                "description": "A repository's name.",
+                "examples": ["site"],
+            },
             "examples": [["site"]],
         },
         "permissions": {

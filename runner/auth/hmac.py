@@ -33,9 +33,7 @@ SCHEMA = closed(
             enum=["text", "hex", "base64"],
             examples=["base64"],
         ),
-        "algorithm": text(
-            "Hash of the HMAC. Default sha256.", enum=[*_HASHES[:-1]], examples=["sha512"]
-        ),
+        "algorithm": text("Hash of the HMAC. Default sha256.", enum=[*_HASHES[:-1]], examples=["sha512"]),
         "string_to_sign": text(
             "Template over `request`, with `vars` and `environment`, that gives the text that is signed. `request` has `method`, "
             "`path` (with the path of base_url, percent-encoded), `query` (without ?), `target` (path?query), `url`, `host`, "

@@ -89,7 +89,7 @@ class Config:
     algorithm: str
     key_id: str | None = None
     key_encoding: str = "text"
-    claims: Mapping[str, Tree]
+    claims: Tree
     lifetime: float = 300.0
     header: str = "Authorization"
     prefix: str | None = None

@@ -48,19 +48,23 @@ def _request(description: str, example: Json, method: str) -> Json:
         required=("path",),
         description=description,
         examples=[example],
-        **{"dependentSchemas": {"json": {"properties": {"form": False}}}},
+        dependentSchemas={"json": {"properties": {"form": False}}},
     )
 
 
 SCHEMA = closed(
     {
         "username": text(
-            "Who logs in: text, or a secret reference. `auth.username` in `login`.", examples=["robot@example.com"]
+            "Who logs in: text, or a secret reference. `auth.username` in `login`.",
+            examples=["robot@example.com"],
         ),
         "password": secret("The password, or whatever the login takes. `auth.password` in `login`."),
         "login": _request(
             "The request that logs in.",
-            {"path": "/api/session", "json": {"user": "{{ auth.username }}", "password": "{{ auth.password }}"}},
+            {
+                "path": "/api/session",
+                "json": {"user": "{{ auth.username }}", "password": "{{ auth.password }}"},
+            },
             "POST",
         ),
         "token": text(
@@ -69,7 +73,9 @@ SCHEMA = closed(
             examples=["{{ response.body.token }}"],
         ),
         "in": text(
-            "Where the token is sent. Default header.", enum=["header", "query", "cookie"], examples=["header"]
+            "Where the token is sent. Default header.",
+            enum=["header", "query", "cookie"],
+            examples=["header"],
         ),
         "name": text(
             "Name of the header, parameter or cookie. Default Authorization.",
@@ -367,6 +373,4 @@ def _body(kind: str, content: Any) -> bytes:
 def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
     """Write a parameter: a list repeats it, null leaves it out."""
     items = value if isinstance(value, list) else [value]
-    return [
-        (name, item if isinstance(item, str) else json.dumps(item)) for item in items if item is not None
-    ]
+    return [(name, item if isinstance(item, str) else json.dumps(item)) for item in items if item is not None]
