@@ -144,7 +144,10 @@ class Authenticator(Fixed):
 
 
 def signed(request: Outgoing, keys: Keys, moment: datetime) -> list[tuple[str, str]]:
-    """Give the headers that sign a request; `moment` is in UTC."""
+    """Give the headers that sign a request; `moment` is in UTC.
+
+    The request's URL is written in the form that is signed, so that it does not matter which of the two a server reads.
+    """
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
     added = {"X-Amz-Date": stamp}
     if keys.session_token is not None:
@@ -153,7 +156,7 @@ def signed(request: Outgoing, keys: Keys, moment: datetime) -> list[tuple[str, s
     body_hash = given.get(_BODY_HASH) or hashlib.sha256(request.body or b"").hexdigest()
     if keys.service in _HASH_SENT and _BODY_HASH not in given:
         added["X-Amz-Content-SHA256"] = body_hash
-    url = request.whole_url
+    url = request.url = _in_signed_form(request.whole_url, keys.service)
     headers = canonical_headers([*request.headers, *added.items()], host_of(url), replaced=added)
     names = ";".join(headers)
     canonical = "\n".join(
@@ -197,6 +200,16 @@ def canonical_query(query: str) -> str:
     """Sort the parameters of a query as sent, each encoded in the one way that the signature knows."""
     pairs = (part.partition("=") for part in query.split("&") if part)
     return "&".join(f"{name}={value}" for name, value in sorted((_once(a), _once(b)) for a, _, b in pairs))
+
+
+def _in_signed_form(url: str, service: str) -> str:
+    address, mark, query = url.partition("?")
+    if service in _ENCODED_ONCE:
+        scheme, _, rest = address.partition("://")
+        host, _, path = rest.partition("/")
+        address = f"{scheme}://{host}{canonical_path(f'/{path}', service)}"
+    pairs = (part.partition("=") for part in query.split("&") if part)
+    return address + mark + "&".join(_once(name) + equals + _once(value) for name, equals, value in pairs)
 
 
 def _once(part: str) -> str:
