@@ -47,6 +47,10 @@ class ConnectionMeans:
         """Tell the redactor of a value made from secrets or obtained with them, before anything is done with it."""
         self._session.redactor.add(value, label)
 
+    def register_passing(self, value: str) -> None:
+        """Tell the redactor of a value that belongs to one request, its signature say: only the last are kept."""
+        self._session.redactor.add_passing(value)
+
     def warn(self, text: str) -> None:
         """Tell people; known secrets are taken out."""
         self._session.warn(self._session.redactor.text(text))

@@ -164,6 +164,10 @@ class Means(Protocol):
         """Tell the redactor of a value made from secrets or obtained with them, before anything is done with it."""
         ...
 
+    def register_passing(self, value: str) -> None:
+        """Tell the redactor of a value that belongs to one request, its signature say: only the last are kept."""
+        ...
+
     def warn(self, text: str) -> None:
         """Tell people."""
         ...

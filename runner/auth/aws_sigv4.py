@@ -140,7 +140,7 @@ class Authenticator(Fixed):
         for name, value in signed(request, self._keys, moment):
             request.headers.append((name, value))
             if name == "Authorization":
-                self._means.register(value.rpartition("=")[2], "an AWS signature")
+                self._means.register_passing(value.rpartition("=")[2])
 
 
 def signed(request: Outgoing, keys: Keys, moment: datetime) -> list[tuple[str, str]]:

@@ -127,7 +127,7 @@ class Authenticator:
             # With `-sess` the hash of the password is bound to the first client nonce (RFC 7616, 3.4.2).
             cnonce=nonce.session if nonce.challenge.algorithm.endswith("-sess") else self._cnonce(),
         )
-        self._means.register(response, "a Digest response")
+        self._means.register_passing(response)
         request.headers.append(("Authorization", value))
 
     async def refresh(self, refused: Refused) -> bool:

@@ -172,7 +172,7 @@ class Authenticator(Fixed):
         told = parts_of(request) | {"body_hash": hashed, "timestamp": written}
         to_sign = self._means.text(config.string_to_sign, request=told).encode("utf-8", "surrogateescape")
         signature = encoded(hmac.digest(self._key, to_sign, config.algorithm), config.encoding)
-        self._means.register(signature, "an HMAC")
+        self._means.register_passing(signature)
         request.headers.append((config.header, self._prefix + signature))
 
 

@@ -1,7 +1,7 @@
 """Servers that were not written here, each in a process of its own: httpbin, and moto, which checks AWS signatures.
 
-    with httpbin() as server:
-        ...  # send something to server.url
+with httpbin() as server:
+    ...  # send something to server.url
 """
 
 import re
@@ -64,9 +64,7 @@ class Aws(Foreign):
         super().__init__(_MOTO)
         self._ask("iam", Action="CreateUser", UserName="robot")
         policy = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": ["s3:*", "sts:*"], "Resource": "*"}}'
-        self._ask(
-            "iam", Action="PutUserPolicy", UserName="robot", PolicyName="all", PolicyDocument=policy
-        )
+        self._ask("iam", Action="PutUserPolicy", UserName="robot", PolicyName="all", PolicyDocument=policy)
         told = self._ask("iam", Action="CreateAccessKey", UserName="robot")
         self.key_id, self.key = _between(told, "AccessKeyId"), _between(told, "SecretAccessKey")
         trust = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}}'
@@ -75,7 +73,9 @@ class Aws(Foreign):
         told = self._ask("sts", Action="AssumeRole", RoleArn=_between(role, "Arn"), RoleSessionName="x")
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
         self.temporary = {name: _between(told, name) for name in names}
-        request = urllib.request.Request(f"{self.url}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"})
+        request = urllib.request.Request(
+            f"{self.url}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}
+        )
         urllib.request.urlopen(request, timeout=30).read()
 
     def _ask(self, service: str, **parameters: str) -> str:
