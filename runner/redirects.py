@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
-from urllib.parse import quote, unquote, unquote_plus, urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, unquote_plus, urldefrag, urljoin, urlsplit
 
 from runner.body import Body
 from runner.errors import Failure, FailureError, FailureKind

@@ -11,6 +11,7 @@ gives the placeholder of each secret field), and `Authenticator`. It may also ho
 - `bind(value, binder)`: how its `auth` becomes a `Bound`, for a type whose fields are no flat mapping.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -54,6 +55,16 @@ class Outgoing:
     def whole_url(self) -> str:
         """The URL as it is sent, with the parameters added so far."""
         return with_query(self.url, self.query)
+
+    async def body_digest(self, algorithm: str) -> bytes:
+        """Hash the body; one that is read while it is sent is read for this once more."""
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        if isinstance(self.body, bytes):
+            digest.update(self.body)
+        elif self.body is not None:
+            async for piece in self.body:
+                digest.update(piece)
+        return digest.digest()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -137,14 +137,15 @@ class Authenticator(Fixed):
     async def apply(self, request: Outgoing) -> None:
         """Add date, token and signature."""
         moment = datetime.fromtimestamp(self._means.now(), UTC)
-        for name, value in signed(request, self._keys, moment):
+        body_hash = (await request.body_digest("sha256")).hex()
+        for name, value in signed(request, self._keys, moment, body_hash):
             request.headers.append((name, value))
             if name == "Authorization":
                 self._means.register_passing(value.rpartition("=")[2])
 
 
-def signed(request: Outgoing, keys: Keys, moment: datetime) -> list[tuple[str, str]]:
-    """Give the headers that sign a request; `moment` is in UTC.
+def signed(request: Outgoing, keys: Keys, moment: datetime, body_hash: str) -> list[tuple[str, str]]:
+    """Give the headers that sign a request; `moment` is in UTC, `body_hash` the SHA-256 of the body in hex.
 
     The request's URL is written in the form that is signed, so that it does not matter which of the two a server reads.
     """
@@ -153,7 +154,7 @@ def signed(request: Outgoing, keys: Keys, moment: datetime) -> list[tuple[str, s
     if keys.session_token is not None:
         added["X-Amz-Security-Token"] = keys.session_token
     given = {name.lower(): value for name, value in request.headers}
-    body_hash = given.get(_BODY_HASH) or hashlib.sha256(request.body or b"").hexdigest()
+    body_hash = given.get(_BODY_HASH, body_hash)
     if keys.service in _HASH_SENT and _BODY_HASH not in given:
         added["X-Amz-Content-SHA256"] = body_hash
     url = request.url = _in_signed_form(request.whole_url, keys.service)

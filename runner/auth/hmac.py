@@ -1,7 +1,6 @@
 """A declared HMAC (RFC 2104) over parts of each request: what is signed, how, and in which header it goes."""
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from runner.auth import Bound, FieldError, Fixed, Means, Outgoing, Shown, bare_scheme, host_of, revealed
 from runner.bind import URL_ROOTS, Binder
+from runner.errors import Failure, FailureError, FailureKind
 from runner.keys import KeyProblemError, decoded
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
@@ -160,25 +160,41 @@ class Authenticator(Fixed):
 
     async def apply(self, request: Outgoing) -> None:
         """Add the time, the hash of the body and the signature, those that are declared."""
-        config, body = self._config, request.body or b""
+        config = self._config
         written = timestamp(self._means.now(), (config.timestamp or {}).get("unit", "seconds"))
         hashing = config.body_hash or {}
-        digest = hashlib.new(hashing.get("algorithm", "sha256"), body, usedforsecurity=False).digest()
+        digest = await request.body_digest(hashing.get("algorithm", "sha256"))
         hashed = encoded(digest, hashing.get("encoding", "hex"))
         if config.timestamp and "header" in config.timestamp:
             request.headers.append((config.timestamp["header"], written))
         if "header" in hashing:
             request.headers.append((hashing["header"], hashing.get("prefix", "") + hashed))
-        told = parts_of(request) | {"body_hash": hashed, "timestamp": written}
+        told = self._parts(request) | {"body_hash": hashed, "timestamp": written}
         to_sign = self._means.text(config.string_to_sign, request=told).encode("utf-8", "surrogateescape")
         signature = encoded(hmac.digest(self._key, to_sign, config.algorithm), config.encoding)
         self._means.register_passing(signature)
         request.headers.append((config.header, self._prefix + signature))
 
+    def _parts(self, request: Outgoing) -> dict[str, Any]:
+        parts = parts_of(request)
+        wanted = any(
+            reference.root == "request" and reference.path[:1] in (("body",), ())
+            for reference in self._config.string_to_sign.references
+        )
+        if wanted and "body" not in parts:
+            failure = Failure(
+                kind=FailureKind.RENDER,
+                message="`auth.string_to_sign` signs `request.body`, and this body is read while it is sent",
+                help="sign `request.body_hash`, or send the body as `json`, `form` or text",
+                span=self._config.string_to_sign.span,
+            )
+            raise FailureError(failure)
+        return parts
+
 
 def parts_of(request: Outgoing) -> dict[str, Any]:
-    """Give what templates see of a request: as it is sent, with the parameters that are secret."""
-    url = request.whole_url
+    """Give what templates see of a request: as it is sent, with the parameters that are secret; of a body its text."""
+    url, body = request.whole_url, request.body or b""
     parts = urlsplit(url)
     path = parts.path or "/"
     return {
@@ -189,8 +205,7 @@ def parts_of(request: Outgoing) -> dict[str, Any]:
         "query": parts.query,
         "target": path + (f"?{parts.query}" if parts.query else ""),
         "headers": {name.lower(): value for name, value in request.headers},
-        "body": (request.body or b"").decode("utf-8", "surrogateescape"),
-    }
+    } | ({"body": body.decode("utf-8", "surrogateescape")} if isinstance(body, bytes) else {})
 
 
 def encoded(raw: bytes, encoding: str) -> str:
