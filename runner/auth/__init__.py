@@ -1,8 +1,8 @@
 """Auth types, one file each: fields, schema, and what a type adds to a request.
 
 A type's file, or folder, holds `SUMMARY`, `SCHEMA` (properties of `auth` and which are required), `SECRET_FIELDS` (which take
-secret references only), a frozen `Config`, `shown(config, labels)`, which says in a plan what goes along (`labels`
-gives the placeholder of each secret field), and `Authenticator`. It may also hold:
+secret references only), `EXAMPLE` (a whole connection file), a frozen `Config`, `shown(config, labels)`, which says in a plan
+what goes along (`labels` gives the placeholder of each secret field), and `Authenticator`. It may also hold:
 
 - `MULTILINE_FIELDS`: secret fields that may hold line breaks (keys in PEM form);
 - `URL_FIELDS`: fields that are URLs of their own, templates over `vars` and `environment`; the type may send to them;

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from runner.auth import FieldError, Means, Message, Outgoing, Refused, Reply, Shown, revealed
+from runner.auth import Bound, FieldError, Means, Message, Outgoing, Refused, Reply, Shown, revealed
+from runner.bind import Binder
 from runner.errors import Failure, FailureError, FailureKind
 from runner.keys import KeyProblemError, Signer
-from runner.language import closed, secret, text
+from runner.language import Json, closed, secret
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
 
@@ -21,19 +22,25 @@ if TYPE_CHECKING:
     import asyncio
 
 SUMMARY = "a GitHub App, in one installation"
+
+
+def _number_or_text(description: str, **more: Any) -> Json:
+    return {"type": ["string", "integer"], "minimum": 1, "description": description, **more}
+
+
 SCHEMA = closed(
     {
-        "app_id": text(
+        "app_id": _number_or_text(
             "Client ID or App ID, on the page of the app's settings.",
             pattern="^[A-Za-z0-9.]+$",
             examples=["Iv23liAbCdEfGhIjKlMn"],
-            **{"x-message": "the Client ID, or the App ID in quotes"},
+            **{"x-message": "the Client ID or the App ID"},
         ),
-        "installation_id": text(
-            "Number at the end of the URL of the installation's settings, in quotes.",
+        "installation_id": _number_or_text(
+            "Number at the end of the URL of the installation's settings.",
             pattern="^[0-9]+$",
-            examples=["45678901"],
-            **{"x-message": "the digits of the installation, in quotes"},
+            examples=[45678901],
+            **{"x-message": "the number of the installation"},
         ),
         "private_key": secret("A private key of the app, in the PEM form that GitHub gives."),
         "repositories": {
@@ -66,7 +73,7 @@ SCHEMA = closed(
     examples=[
         {
             "app_id": "Iv23liAbCdEfGhIjKlMn",
-            "installation_id": "45678901",
+            "installation_id": 45678901,
             "private_key": "vault://secret/github/app#private_key",
         }
     ],
@@ -81,7 +88,7 @@ base_url: https://api.github.com
 shared: true
 auth:
   app_id: Iv23liAbCdEfGhIjKlMn
-  installation_id: "45678901"
+  installation_id: 45678901
   private_key: vault://secret/github/release-bot#private_key
   permissions: {contents: read, issues: write}
 headers: {X-GitHub-Api-Version: "2022-11-28", Accept: application/vnd.github+json}
@@ -101,6 +108,13 @@ class Config:
     private_key: SecretRef
     repositories: list[str] | None = None
     permissions: Mapping[str, str] | None = field(default=None, hash=False)
+
+
+def bind(value: Mapping[str, Any], binder: Binder) -> Bound:
+    """Bind the fields; both numbers may be written as text."""
+    fields, secrets = binder.fields(value, ("auth",), SECRET_FIELDS)
+    named = {name: str(fields[name]) for name in ("app_id", "installation_id")}
+    return Bound(config=None if binder.diagnostics else Config(**{**fields, **named}), secrets=secrets)
 
 
 def shown(config: Config, labels: Mapping[str, str]) -> Shown:

@@ -21,7 +21,7 @@ KEY = rsa.generate_private_key(65537, 2048)
 PEM = KEY.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
 ).decode()
-AUTH = {"app_id": "Iv1.abc", "installation_id": "77", "private_key": "env://K"}
+AUTH = {"app_id": "Iv1.abc", "installation_id": 77, "private_key": "env://K"}
 
 
 class GitHub:
