@@ -21,11 +21,7 @@ from runner.template import Mode, Template
 SUMMARY = "AWS Signature Version 4"
 SCHEMA = closed(
     {
-        "access_key_id": text(
-            "The access key ID: text, or a secret reference.",
-            minLength=1,
-            examples=["vault://aws/creds/reader#access_key"],
-        ),
+        "access_key_id": secret("The access key ID."),
         "secret_access_key": secret("The secret access key."),
         "session_token": secret("The session token of temporary credentials."),
         "region": text(
@@ -52,7 +48,7 @@ SCHEMA = closed(
         }
     ],
 )
-SECRET_FIELDS = frozenset({"secret_access_key", "session_token"})
+SECRET_FIELDS = frozenset({"access_key_id", "secret_access_key", "session_token"})
 EXAMPLE = """\
 type: aws_sigv4
 description: Objects of the archive
@@ -84,7 +80,7 @@ _ENCODED_ONCE = frozenset({"s3", "s3express", "s3-outposts", "s3-object-lambda"}
 class Config:
     """The fields of `auth`."""
 
-    access_key_id: SecretRef | str
+    access_key_id: SecretRef
     secret_access_key: SecretRef
     session_token: SecretRef | None = None
     region: Template
@@ -111,8 +107,7 @@ def bind(value: Mapping[str, object], binder: Binder) -> Bound:
 
 def shown(config: Config, labels: Mapping[str, str]) -> Shown:
     """Show the headers, with words for what depends on the time."""
-    identity = labels.get("access_key_id", config.access_key_id)
-    scope = f"{identity}/‹date›/{config.region.text}/{config.service}/aws4_request"
+    scope = f"{labels['access_key_id']}/‹date›/{config.region.text}/{config.service}/aws4_request"
     headers = {
         "Authorization": f"{_ALGORITHM} Credential={scope}, ‹signed with {labels['secret_access_key']}›"
     }

@@ -31,7 +31,12 @@ def _request(description: str, example: Json, method: str) -> Json:
     return closed(
         {
             "method": text(f"Method. Default {method}.", enum=_METHOD, examples=[method]),
-            "path": text("Path below base_url.", examples=[example["path"]]),
+            "path": text(
+                "Path below base_url.",
+                pattern="^/",
+                examples=[example["path"]],
+                **{"x-message": "a path that starts with '/'"},
+            ),
             "query": QUERY,
             "headers": {**HEADERS, "description": "Headers of this request: text or templates."},
             "json": {
@@ -111,7 +116,12 @@ SCHEMA = closed(
     ],
     **{
         "if": {"properties": {"in": {"enum": ["query", "cookie"]}}, "required": ["in"]},
-        "then": {"required": ["name"]},
+        "then": {
+            "required": ["name"],
+            "properties": {
+                "name": {"description": "name of the query parameter or cookie that carries the token"}
+            },
+        },
     },
 )
 SECRET_FIELDS = frozenset({"password"})

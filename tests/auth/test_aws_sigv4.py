@@ -165,11 +165,13 @@ def test_signs_as_botocore_does(
 
 def test_each_request_is_signed_with_its_time_and_the_signature_is_searched_for() -> None:
     auth = {
-        "access_key_id": "AKIDEXAMPLE", "secret_access_key": "env://S", "session_token": "env://T",
+        "access_key_id": "env://I", "secret_access_key": "env://S", "session_token": "env://T",
         "region": "eu-{{ vars.where }}", "service": "s3",
     }  # fmt: skip
     means = Lent(variables={"where": "west-1"})
-    made = authenticator("aws_sigv4", auth, {"S": "the-secret-key", "T": "the-token"}, means)
+    made = authenticator(
+        "aws_sigv4", auth, {"I": "AKIDEXAMPLE", "S": "the-secret-key", "T": "the-token"}, means
+    )
     values = []
     for time in (1_440_938_160.0, 1_440_938_161.9):
         means.time = time

@@ -322,14 +322,14 @@ def test_a_token_signed_here_is_read_by_the_server(tmp_path: Path) -> None:
         ("github_app", {"app_id": "1", "installation_id": "2", "private_key": "env://K"}, "private_key", PEM[:900], "is cut off"),
         ("hmac", {"key": "env://K", "key_encoding": "hex", "header": "X", "string_to_sign": "x"}, "key", "not-hex-at-all", "is not hex"),
         ("session", {**SESSION, "password": "env://K"}, "password", "  ", "is empty"),
-        ("aws_sigv4", {**SIGV4, "access_key_id": "A", "secret_access_key": "env://K"}, "secret_access_key", "key-with\nbreak", "holds a line break"),
+        ("aws_sigv4", {**SIGV4, "access_key_id": "env://OTHER", "secret_access_key": "env://K"}, "secret_access_key", "key-with\nbreak", "holds a line break"),
     ],
 )  # fmt: skip
 def test_a_secret_that_cannot_be_used(
     kind: str, auth: JsonObject, name: str, value: str, message: str, tmp_path: Path
 ) -> None:
     with Server({"* /**": lambda _: reply({})}) as server:
-        done = ran(tmp_path, server.url, kind, auth, [request("x")], K=value)
+        done = ran(tmp_path, server.url, kind, auth, [request("x")], K=value, OTHER="another-value")
         assert server.connections == 0
     error = done.result.error
     assert error is not None
