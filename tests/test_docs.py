@@ -286,7 +286,9 @@ def test_the_language_page_names_every_key(name: str) -> None:
     for preset in map(presets.load, presets.names()):  # `runner types` says what these are
         elsewhere |= {*preset.variables, *(field for way in preset.schemes.values() for field in way.fields)}
     elsewhere -= {"token", "key", "username", "password"}
-    missing = (key for key in keys_of(described) - elsewhere if not re.search(rf"`(?:\w+\.)*{re.escape(key)}", text))
+    missing = (
+        key for key in keys_of(described) - elsewhere if not re.search(rf"`(?:\w+\.)*{re.escape(key)}", text)
+    )
     assert sorted(missing) == []
 
 

@@ -26,8 +26,32 @@ _SHORTEST = 6
 _PLAIN_FIELDS = frozenset(
     {"type", "username", "name", "in", "prefix", "grant", "token_url", "client_id", "scopes", "audience"}
     | {"client_auth", "method", "role", "mount", "keys", "extra", "email", "username_suffix", "api_key_sid"}
-    | frozenset("region service key_encoding key_id algorithm string_to_sign body_hash timestamp encoding".split())
-    | frozenset("header unit claims lifetime app_id installation_id repositories permissions path".split())
+    | frozenset(
+        [
+            "region",
+            "service",
+            "key_encoding",
+            "key_id",
+            "algorithm",
+            "string_to_sign",
+            "body_hash",
+            "timestamp",
+            "encoding",
+        ]
+    )
+    | frozenset(
+        [
+            "header",
+            "unit",
+            "claims",
+            "lifetime",
+            "app_id",
+            "installation_id",
+            "repositories",
+            "permissions",
+            "path",
+        ]
+    )
 )
 """Fields of `auth` that are no secrets; text in every other one is taken for a secret, misspelt keys included."""
 
