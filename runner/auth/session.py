@@ -119,7 +119,10 @@ SCHEMA = closed(
         "then": {
             "required": ["name"],
             "properties": {
-                "name": {"description": "name of the query parameter or cookie that carries the token"}
+                "name": {
+                    "description": "Name of the query parameter or cookie that carries the token.",
+                    "examples": ["session"],
+                }
             },
         },
     },
