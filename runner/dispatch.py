@@ -11,7 +11,7 @@ from runner import registry, tls
 from runner.errors import UsageError
 from runner.progress import Progress
 from runner.redirects import Origin
-from runner.transports import HandOver, Prepared, Received, Route, Transport
+from runner.transports import Prepared, Received, Route, Transport
 
 if TYPE_CHECKING:
     import httpx
@@ -59,10 +59,7 @@ class Dispatch:
                 if name not in way.transports:
                     given = {"given": self._given} if self._given is not None else {}
                     way.transports[name] = module.Transport(way.route, **given)
-                try:
-                    return await way.transports[name].send(request, progress)
-                except HandOver:
-                    progress.begin(origin)
+                return await way.transports[name].send(request, progress)
         raise AssertionError(request)
 
     async def close(self) -> None:
@@ -100,9 +97,6 @@ class Dispatch:
             route = Route(
                 connect_timeout=channel.connect_timeout,
                 proxy=proxy or None,
-                system_trust=channel.verify
-                and channel.ca is None
-                and not (self._environ.get("SSL_CERT_FILE") or self._environ.get("SSL_CERT_DIR")),
                 context=partial(self._context, channel),
             )
             found = self._routes[key] = _Way(route, {})
@@ -130,4 +124,4 @@ def preferred(environ: Mapping[str, str]) -> tuple[str, ...]:
         return ORDER
     if first not in ORDER:
         raise UsageError(f"{CHOICE} names no transport", help=f"it can be {', '.join(ORDER)}")
-    return (first, *(name for name in ORDER if name not in (first, "pyreqwest")))
+    return (first, *(name for name in ORDER if name != first))

@@ -83,7 +83,6 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "httpx": ("client", "dispatch", "transports.httpx"),
     "httpcore": ("transports.httpx",),
     "httptools": ("transports.httptools",),
-    "pyreqwest": ("transports.pyreqwest",),
     "idna": ("target",),
     "brotli": ("decoder",),
     "backports": ("decoder",),

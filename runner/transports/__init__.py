@@ -26,10 +26,6 @@ MOST_DRAINED = 64 * 1024
 Raw = tuple[tuple[bytes, bytes], ...]
 
 
-class HandOver(Exception):  # noqa: N818 - no error: the next transport tries
-    """Raised where a transport reached nobody, certainly before a byte was sent, and the next one knows better why."""
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Prepared:
     """A request ready to be written: `headers` are complete, with `Host` and how long the body is."""
@@ -48,8 +44,6 @@ class Route:
     """Seconds for TCP and TLS together."""
     proxy: str | None = field(default=None, repr=False)
     """URL, with its user name and password."""
-    system_trust: bool = True
-    """TLS trusts what the system trusts, presents no certificate: a transport with a TLS library of its own may serve it."""
     context: Callable[[], ssl.SSLContext] = field(repr=False)
     """Gives the TLS context; loading the CAs takes longer than a request, so only those who need it ask."""
 

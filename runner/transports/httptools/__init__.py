@@ -3,7 +3,9 @@
 import asyncio
 import re
 import time
+from asyncio import BaseEventLoop
 from collections import deque
+from typing import Any
 
 from runner.body import BodySource
 from runner.errors import FailureError
@@ -104,6 +106,10 @@ class Transport:
             made.append(Connection(self, (target.scheme, target.host, target.port), self._errors))
             return made[0]
 
+        # uvloop knows no second address beside the first.
+        patience: dict[str, Any] = (
+            {"happy_eyeballs_delay": _FIRST_ADDRESS_ALONE} if isinstance(loop, BaseEventLoop) else {}
+        )
         failure = None
         progress.connecting()
         try:
@@ -113,7 +119,7 @@ class Transport:
                     target.host,
                     target.port,
                     ssl=self._route.context() if target.scheme == "https" else None,
-                    happy_eyeballs_delay=_FIRST_ADDRESS_ALONE,
+                    **patience,
                 )
         except FailureError:
             raise
