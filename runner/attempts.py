@@ -31,15 +31,11 @@ class Remembered:
     def __init__(self, made: Authenticator) -> None:
         self._made = made
         self.request: Outgoing | None = None
-        self.bare = False
-        """Whether nothing was added to it."""
 
     async def apply(self, request: Outgoing) -> None:
         """Apply it, and remember."""
-        before = len(request.headers), len(request.query)
         await self._made.apply(request)
         self.request = request
-        self.bare = before == (len(request.headers), len(request.query))
 
 
 class Attempts:
@@ -71,9 +67,7 @@ class Attempts:
         """Give the response that satisfies every expectation; raises FailureError with the last attempt's failure."""
         session = self.performance.session
         started = session.clock()
-        # A server that challenges (Digest) says 401 to what has no credentials yet: that is no verdict on them. Twice,
-        # because credentials that were read again begin anew.
-        renewals = {"challenged": 2, "refused": 1}
+        refreshed = False
         number = 0
         while True:
             number += 1
@@ -81,15 +75,13 @@ class Attempts:
             if failure is None:
                 assert response is not None
                 return response
-            bare = self._applied is not None and self._applied.bare
-            renewal = "challenged" if bare else "refused"
             if (
                 response is not None
                 and response.status == 401
-                and renewals[renewal]
+                and not refreshed
                 and self.connection is not None
             ):
-                renewals[renewal] -= 1
+                refreshed = True
                 if await session.refresh(self.connection, self._refused(response)):
                     number -= 1
                     continue
@@ -139,6 +131,7 @@ class Attempts:
         except ExchangeError as problem:
             entry["duration"] = round(max(0.0, self.performance.now() - before), 6)
             entry["error"] = clean.data(problem.failure.to_json())
+            entry["sent"] = problem.sent
             return problem.failure, None, problem.sent
         entry["duration"] = round(response.elapsed, 6)
         entry["status"] = response.status

@@ -10,7 +10,8 @@ from runner.bind import ACTION_ROOTS, ITEM_ROOTS, RESPONSE_ROOTS, SEND_ROOTS, VA
 from runner.diagnostics import error
 from runner.document import Document, Pointer
 from runner.duration import seconds
-from runner.model import Action, Input, Repeat, Trigger, Workflow
+from runner.model import Action, Exclusive, Input, Repeat, Trigger, Workflow
+from runner.template import Mode
 
 _INPUT_KEYS = frozenset({"secret"})
 _OF_VALUES = frozenset({"hardcoded-secret", "malformed-secret-ref"})
@@ -70,6 +71,7 @@ def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointe
         triggers=() if "triggers" in unread else _triggers(value.get("triggers", ()), binder),
         default_retry=retry(defaults.get("retry")),
         default_timeout=seconds(defaults["timeout"]) if "timeout" in defaults else None,
+        concurrency=_concurrency(part("concurrency"), binder),
         limits=part("limits"),
         templates=tuple(binder.templates),
         unread=frozenset(unread),
@@ -110,6 +112,13 @@ def _cron(text: str, pointer: Pointer, binder: Binder) -> cron.Cron | None:
         remedy = "write it as in a crontab: '0 7 * * 1-5' is 7:00 from Monday to Friday"
         binder.diagnostics.append(error("invalid-value", str(problem), binder.span(pointer), help=remedy))
     return None
+
+
+def _concurrency(value: Mapping[str, Any], binder: Binder) -> Exclusive | None:
+    if "key" not in value:
+        return None
+    key = binder.template(value["key"], ("concurrency", "key"), VARS_ROOTS, mode=Mode.TEXT)
+    return Exclusive(key=key, on_conflict=value.get("on_conflict", "queue"))
 
 
 def _templates_only(

@@ -57,6 +57,8 @@ class FailureKind(StrEnum):
     NOT_ALLOWED = "not-allowed"
     SECRET_IN_OUTPUT = "secret-in-output"  # noqa: S105 - a kind of failure, no password
     SECRET_UNAVAILABLE = "secret-unavailable"  # noqa: S105 - likewise
+    LOCKED = "locked"
+    HISTORY = "history-unavailable"
     FAILED = "failed"
     CANCELLED = "cancelled"
 

@@ -328,6 +328,25 @@ MODIFIERS = frozenset(
 """Modifiers that fit some kinds of actions only; `id`, `name`, `if`, `needs`, `for_each`, `concurrency` and `on_error` fit every kind."""
 
 
+ONE_AT_A_TIME: Json = closed(
+    {
+        "key": text(
+            "Runs with the same key, of whatever workflow, never go on at the same time on one machine.",
+            minLength=1,
+            examples=["{{ run.workflow }}-{{ environment }}"],
+        ),
+        "on_conflict": text(
+            "What a run does while another one holds the key: queue (default) waits, skip ends without an error, fail ends with exit code 6.",
+            enum=["queue", "skip", "fail"],
+            examples=["skip"],
+        ),
+    },
+    required=("key",),
+    description="One run at a time: a lock between the processes of one machine, by key.",
+    examples=[{"key": "{{ run.workflow }}", "on_conflict": "skip"}],
+)
+
+
 def schema_text(name: str) -> str:
     """Read the shipped schema of `connection`, `workflow` or `project`."""
     for folder in _FOLDERS:

@@ -11,6 +11,7 @@ from runner.language import (
     LIMITS,
     MODIFIERS,
     NAME_PATTERN,
+    ONE_AT_A_TIME,
     POLICY,
     RETRY,
     TIMEOUT,
@@ -131,6 +132,7 @@ _WORKFLOW_KEYS: Json = {
         ),
         "examples": [[{"schedule": "0 7 * * 1-5", "timezone": "Europe/Berlin", "catch_up": "1h"}]],
     },
+    "concurrency": ONE_AT_A_TIME,
     "limits": LIMITS,
     "defaults": closed(
         {

@@ -173,6 +173,14 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusive:
+    """One run at a time by `key`; `on_conflict` is queue, skip or fail."""
+
+    key: Template
+    on_conflict: str = "queue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """An input of a workflow: its JSON Schema without our own keys, and whether it is secret."""
 
@@ -253,6 +261,7 @@ class Workflow:
     triggers: tuple[Trigger, ...] = ()
     default_retry: Retry | None = None
     default_timeout: float | None = None
+    concurrency: Exclusive | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
     templates: tuple[Template, ...] = ()
     unread: frozenset[str] = frozenset()

@@ -74,6 +74,7 @@ class Performance:
         self.watcher = watcher
         self.record: JsonObject = {}
         self.done = True
+        self.step = str(ref.get("step", self.key))  # what its idempotency key is made of
         self.run_id: str = ref["run"]["id"]
         self.ref = ref
         self.context = _context(session, ref)

@@ -227,12 +227,15 @@ def describe(project: Project, plan: Plan) -> JsonObject:
         name: placeholder(f"inputs.{name}") if declared.secret else plan.inputs.get(name, KNOWN_LATER)
         for name, declared in workflow.inputs.items()
     }
+    lock = workflow.concurrency
+    alone = {"key": view.show(lock.key), "on_conflict": lock.on_conflict} if lock else None
     return {
         "format": "runner.d/plan/1",
         "workflow": workflow.name,
         "environment": plan.environment,
         "user": plan.user,
         "inputs": inputs,
+        **({"concurrency": alone} if alone else {}),
         "secrets": _secrets(project, workflow, plan, view),
         "actions": [_describe_action(action, view) for action in workflow.every_action],
         "outputs": {name: view.show(tree) for name, tree in workflow.outputs.items()},

@@ -144,7 +144,7 @@ def _inherited_headers(
         if not isinstance(value, SecretRef)
     }
     if key_header is not None:
-        made = {key_header: idempotency.key(performance.run_id, performance.key)}
+        made = {key_header: idempotency.key(performance.run_id, performance.step)}
         headers = _merged(headers, made)
     return headers
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from runner.errors import Exit, Failure, JsonObject
+from runner.errors import Exit, Failure, FailureKind, JsonObject
 
 
 class Status(StrEnum):
@@ -20,6 +20,7 @@ class Status(StrEnum):
 
 EXIT_CODES = {
     Status.SUCCEEDED: Exit.DONE,
+    Status.SKIPPED: Exit.DONE,
     Status.FAILED: Exit.FAILED,
     Status.TIMED_OUT: Exit.TIMEOUT,
     Status.INTERRUPTED: Exit.INTERRUPTED,
@@ -93,8 +94,13 @@ class RunResult:
     @property
     def exit_code(self) -> Exit:
         """The exit code of the process that ran it."""
-        if self.status is Status.FAILED and self.error and self.error.kind == "secret-unavailable":
-            return Exit.UNAVAILABLE
+        if self.status is Status.FAILED and self.error:
+            of_kind = {
+                FailureKind.SECRET_UNAVAILABLE: Exit.UNAVAILABLE,
+                FailureKind.HISTORY: Exit.UNAVAILABLE,
+                FailureKind.LOCKED: Exit.LOCKED,
+            }
+            return of_kind.get(self.error.kind, Exit.FAILED)
         return EXIT_CODES[self.status]
 
     def to_json(self) -> JsonObject:

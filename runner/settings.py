@@ -26,6 +26,7 @@ class Settings(NamedTuple):
     quiet: bool = False
     verbose: int = 0
     color: str = "auto"
+    state: str | None = None
 
     @property
     def cwd(self) -> "Path":
@@ -62,4 +63,5 @@ def read(options: Any, environ: Mapping[str, str] | None = None) -> Settings:
         quiet=bool(getattr(options, "quiet", False)),
         verbose=getattr(options, "verbose", 0) or 0,
         color=getattr(options, "color", None) or "auto",
+        state=getattr(options, "state", None) or environ.get("RUNNER_STATE") or None,
     )

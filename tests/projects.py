@@ -5,6 +5,7 @@ import gc
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from runner.check import check
 from runner.client import Client
 from runner.diagnostics import Severity
 from runner.errors import JsonObject
+from runner.history.keeper import Keeper
 from runner.inputs import read_inputs
 from runner.perform import Watcher, perform
 from runner.plan import Plan, resolve
@@ -139,8 +141,11 @@ def run(
     watched: Watched | None = None,
     client: Callable[[], Client] | None = None,
     redactor: Redactor | None = None,
+    keeper: Keeper | None = None,
+    state: Path | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Ran:
-    """Run a workflow; no task and no socket may be left behind."""
+    """Run a workflow; no task and no socket may be left behind. A keeper is closed at the end."""
     environ = environ or {}
     watched = watched or Watched()
     redactor = redactor or Redactor()
@@ -159,11 +164,15 @@ def run(
             timeout=timeout,
             stop=stopping,
             client=client() if client else None,
+            keeper=keeper,
+            state=state,
+            tell=tell,
         )
         await assert_alone()
         return result
 
-    return Ran(finished(whole()), watched, redactor)
+    with keeper or nullcontext():
+        return Ran(finished(whole()), watched, redactor)
 
 
 async def assert_alone() -> None:

@@ -21,7 +21,7 @@ LAYERS: dict[str, frozenset[str]] = {
     for layer, names in {
         "ground": """
             source errors duration sensitive secret_ref registry diagnostics result reference garbage comparison body
-            exact_json pem keys
+            exact_json
             """,
         "load": """
             yaml_scalars yaml_faults yaml_values document
@@ -31,13 +31,14 @@ LAYERS: dict[str, frozenset[str]] = {
             expression expression_walk
             policy cron model order effective bind bind_connection bind_workflow project_files project
             """,
-        "check": "calls flow ignores check compare git vault_policy",
-        "resolve": "plan inputs calling",
+        "check": "calls flow ignores check compare git git_head vault_policy",
+        "resolve": "plan inputs calling idempotency",
+        "keep": "history",
         "execute": """
             redirects tls target progress decoder body_format dispatch client throttle session means
-            answer waits idempotency attempts request perform scope items course frame engine
+            answer waits attempts request perform scope items course frame engine
             """,
-        "run": "run connection_test",
+        "run": "run connection_test exclusive",
     }.items()
 }
 """The modules of the spine, from the ground up. A module imports from its own layer and those above it in this list."""
@@ -62,7 +63,9 @@ BY_NAME = {
     ("language_files", "secrets.vault.config_schema"): "the schema of `vault` in runner.yaml",
     ("session", "secrets.env"): "the source of env:// references",
     ("session", "secrets.vault"): "the source of vault:// references",
-    ("run", "backends.memory"): "the backend of `runner run`",
+    ("run", "backends.memory"): "what performs the steps of `runner run`",
+    ("run", "backends.history"): "what remembers them",
+    ("exclusive", "backends.memory"): "the wish to stop a run, which ends waiting, too",
 }
 """Modules of the spine that name one extension; everything else asks the registry."""
 
@@ -87,14 +90,13 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "brotli": ("decoder",),
     "backports": ("decoder",),
     "compression": ("decoder",),
-    "jwt": ("keys",),
-    "cryptography": ("keys",),
+    "sqlite3": ("history.database",),
     "certifi": ("tls", "secrets.vault"),
     "hvac": ("secrets.vault",),
     "requests": ("secrets.vault",),
     "urllib3": ("secrets.vault",),
 }
-"""Which module, or folder, may import which package. sqlite3 comes with the history."""
+"""Which module, or folder, may import which package. Of the standard library sqlite3 is held to one, too."""
 
 REVEALERS = frozenset({"auth", "session"})
 """Who may turn a `Secret` into its value."""

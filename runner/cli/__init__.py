@@ -16,6 +16,11 @@ COMMANDS = {
     "plan": "show the requests that a run would send",
     "diff": "show what a change means: new hosts, secrets and writes first",
     "run": "check, then run a workflow",
+    "runs": "list the runs: the history",
+    "runs show": "show one run: what it was given, and what happened in it",
+    "runs resume": "go on with a run that failed, was stopped or killed",
+    "runs delete": "delete runs from the history",
+    "runs prune": "delete runs that are older than is kept",
     "workflows": "list the workflows",
     "workflows show": "show one workflow: inputs, connections, actions",
     "connections": "list the connections",
@@ -32,7 +37,8 @@ COMMANDS = {
 
 _VALUED = frozenset(
     {"-C", "--project", "--color", "--format", "--env", "--as", "-i", "--input", "--input-file", "--report",
-     "--rule", "--fail-on", "--timeout", "--output", "--program", "--directory", "--image", "--package"}
+     "--rule", "--fail-on", "--timeout", "--output", "--program", "--directory", "--image", "--package",
+     "--state", "--workflow", "--status", "--since", "--limit", "--keep"}
 )  # fmt: skip
 """Options whose value is the next word, so that it is not taken for a command."""
 

@@ -41,6 +41,7 @@ _CONNECTION: dict[Path, Any] = {
     ("retry", "attempts"): 3,
     **{("retry", "backoff", key): value for key, value in BACKOFF.items()},
 }
+_WORKFLOW: dict[Path, Any] = {("concurrency", "on_conflict"): "queue"}
 _INPUT: dict[Path, Any] = {("secret",): False}
 _TRIGGER: dict[Path, Any] = {
     ("timezone",): "UTC",
@@ -139,7 +140,7 @@ def workflow(value: Any) -> dict[str, Any]:
         if not made["triggers"]:
             del made["triggers"]
     _quantities(made)
-    kept = _plain(made, {}, "inputs", "vars", "secrets", "outputs", "limits")
+    kept = _plain(made, _WORKFLOW, "inputs", "vars", "secrets", "outputs", "limits")
     return {**kept, "actions": actions, "order": order}
 
 

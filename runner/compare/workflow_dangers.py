@@ -41,6 +41,7 @@ def dangers(both: Both, pair: Pair) -> Iterator[JsonObject]:
         if name not in after["actions"]:
             yield from _gone(pair, name, action)
     yield from _order(before, after, pair)
+    yield from _overlap(before, after, pair)
 
 
 class _Action:
@@ -250,3 +251,12 @@ def _said(redirects: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, int | str) else canonical(value)
+
+
+def _overlap(before: Any, after: Any, pair: Pair) -> Iterator[JsonObject]:
+    """Say that runs which waited for each other may go on at the same time now."""
+    old, new = (dig(side, "concurrency", "key") for side in (before, after))
+    if old is not MISSING and not same(old, new):
+        told = "none" if new is MISSING else new
+        message = "concurrency.key: runs that excluded each other may overlap"
+        yield danger("raised", message, pair.file, before=old, after=told, workflow=pair.title)

@@ -17,9 +17,8 @@ from runner.source import Span
 from runner.template import Template
 
 ROOTS = frozenset(
-    {"inputs", "vars", "environment", "actions", "run", "item", "index", "response", "secrets", "error", "auth",
-     "request"}
-)  # fmt: skip
+    {"inputs", "vars", "environment", "actions", "run", "item", "index", "response", "secrets", "error"}
+)
 """Every name that templates of some field know (SPEC 4.4)."""
 
 SECTIONS = ("actions", "on_failure", "finally")

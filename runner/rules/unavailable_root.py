@@ -4,8 +4,8 @@ Every field says which names its templates know: a request does not know `respon
 sent; the headers of a connection do not know the `inputs` of a workflow; `error` exists in `on_failure` and `finally`;
 `item` and `index` exist under `for_each`.
 
-An `if`, a `for_each` and the `vars` of a workflow may not use a secret either: whether an action was skipped, and how many
-items it had, stands in every report, so a condition over a secret tells something of it.
+An `if`, a `for_each`, the `vars` and the `concurrency.key` of a workflow may not use a secret either: whether an action was
+skipped, and how many items it had, stands in every report, so a condition over a secret tells something of it.
 
 ```bad
 # workflows.d/report.yaml
@@ -44,9 +44,7 @@ _WHERE = {
     "item": "only in an action with `for_each`",
     "index": "only in an action with `for_each`",
     "error": "only in `on_failure` and `finally`",
-    "response": "only where there is an answer: `output`, `expect.that`, `fail_when` and `error_message` of a connection, `token` of a session",
-    "request": "only in `string_to_sign` of a connection of type hmac",
-    "auth": "only in `login` and `logout` of a connection of type session",
+    "response": "only where there is an answer: `output`, `expect.that`, and `fail_when` and `error_message` of a connection",
     "secrets": "only in what a request sends",
     "inputs": "only in a workflow",
     "actions": "only in actions and `outputs` of a workflow",
@@ -77,13 +75,17 @@ def _secret(template: Template, reference: Reference, workflow: Workflow) -> Ite
     name = path[0] if path else None
     where = field(template)
     deciding = template.owner is not None and (where == "if" or _LIST.match(where) is not None)
-    if not deciding and not (template.owner is None and template.pointer[0] == "vars"):
+    top = template.pointer[0] if template.owner is None else None
+    if not deciding and top not in ("vars", "concurrency"):
         return
     what = "a condition cannot depend on it" if where == "if" else "`for_each` cannot go through it"
     remedy = "whether an action is skipped is in every report: decide by something that is no secret"
     if where != "if":
         remedy = "how many items there are, and which, is in every report: take them from something that is no secret"
-    if not deciding:
+    if top == "concurrency":
+        what = "the key of a lock cannot depend on it"
+        remedy = "who sees which runs wait for each other learns something of the key: take what is no secret"
+    elif not deciding:
         what = "`vars` cannot hold it"
         remedy = f"write {{{{ {reference.root}.{name} }}}} where it is sent"
     if reference.root == "inputs" and name in workflow.inputs and workflow.inputs[str(name)].secret:

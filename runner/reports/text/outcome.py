@@ -28,6 +28,8 @@ _LISTED_ITEMS = 10
 def action(result: ActionResult, style: Style, *, id_width: int = 0) -> str:
     """Give one line for an action; where it failed, below it the message, the place and the remedy."""
     word, role = ("failed", "warn") if result.handled and result.error else _MARKS[result.status]
+    if result.record.get("from_history"):
+        word, role = "kept", "dim"
     mark = style.paint(word, role) + " " * (_MARK_WIDTH - len(word))
     parts = [mark, one_line(result.key).ljust(id_width), *_facts(result)]
     lines = ["  ".join(part for part in parts if part).rstrip()]
@@ -77,8 +79,9 @@ def summary(result: RunResult, style: Style) -> str:
         counts[word] = counts.get(word, 0) + 1
     told = ", ".join(f"{number} {word}" for word, number in counts.items()) or "no actions"
     role = "good" if result.status is Status.SUCCEEDED else "bad"
-    ended = {Status.TIMED_OUT: "timed out", Status.INTERRUPTED: "was interrupted"}.get(
-        result.status, "was terminated" if result.status is Status.TERMINATED else result.status.value
+    stopped = (Status.INTERRUPTED, Status.TERMINATED, Status.SKIPPED)
+    ended = (
+        f"was {result.status.value}" if result.status in stopped else result.status.value.replace("-", " ")
     )
     who = f" as {one_line(result.user)}" if result.user else ""
     lines = []

@@ -34,6 +34,10 @@ def _head(plan: JsonObject, style: Style) -> list[str]:
     if plan.get("inputs"):
         lines.append("  inputs:")
         lines += _pairs(plan["inputs"], "    ")
+    if lock := plan.get("concurrency"):
+        waits = {"queue": "waits", "skip": "is skipped", "fail": "fails"}[lock["on_conflict"]]
+        key = one_line(str(lock["key"]))
+        lines.append(f"  one run at a time: key '{key}'; a run that finds it taken {waits}")
     if plan.get("secrets"):
         lines.append("  secrets that a run may read, and where they go:")
         for secret in plan["secrets"]:

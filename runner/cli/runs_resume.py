@@ -1,0 +1,230 @@
+"""`runner runs resume ID`: goes on with a run where it stopped."""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner import plan as plans
+from runner import project as projects
+from runner.cli import checked, histories, logs, report_files, running, workflow_inputs
+from runner.cli.output import Output
+from runner.errors import Exit, UsageError
+from runner.inputs import read_inputs
+from runner.plan import Plan
+from runner.project import Project
+from runner.settings import Settings
+
+if TYPE_CHECKING:
+    from runner.history.runs import History, Run
+
+EXAMPLES = (
+    "runner runs resume 20260131T070000-1a2b3c4d",
+    "runner runs resume 1a2b --retry-unknown --report junit=report.xml",
+    "RUNNER_INPUT_KEY=... runner runs resume 1a2b --with-current-files",
+)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("id", metavar="ID", help="id of the run, or the beginning of it, or of its last part")
+    parser.add_argument(
+        "--retry-unknown",
+        action="store_true",
+        help="send again what may have been done already: writes that were in flight when the run was killed",
+    )
+    parser.add_argument(
+        "--with-current-files",
+        action="store_true",
+        help="go on with the files as they are now, not as they were; shows what changed in them first",
+    )
+    parser.add_argument("--yes", action="store_true", help="with --with-current-files: do not ask")
+    parser.add_argument(
+        "--input-file",
+        metavar="FILE",
+        help="secret inputs, which are not in the history, from a JSON or YAML file; - is standard input (or RUNNER_INPUT_NAME)",
+    )
+    running.add_options(parser)
+    histories.add_state(parser)
+
+
+def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Find the run, see what stands against it, go on."""
+    from runner.history import locks
+    from runner.history.keeper import Keeper
+    from runner.history.runs import busy
+
+    logs.install(output)
+    with ExitStack() as held:
+        history = held.enter_context(histories.existing(settings))
+        found = histories.find(history, options.id)
+        assert history is not None
+        if found.status == "succeeded":
+            output.say(f"the run {found.id} has succeeded: nothing is left to do")
+            return 0
+        lock = locks.take_run(history.state, found.id)
+        if lock is None:
+            raise busy(found)
+        keeper = held.enter_context(Keeper(history, commit=None, resumed=(found, lock)))
+        found = history.find(found.id)  # somebody else may have gone on with it before the lock was ours
+        if found.status == "succeeded":
+            output.say(f"the run {found.id} has succeeded: nothing is left to do")
+            return 0
+        resume = _Resume(options=options, settings=settings, output=output, history=history, run=found)
+        made = resume.prepared()
+        if made is None:
+            return int(Exit.PROJECT)
+        project, plan = made
+        if not resume.agreed(project, plan):
+            output.error("nothing was sent")
+            return int(Exit.USAGE)
+        if settings.github_actions:
+            output.redactor.watch(output.mask)
+        from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
+
+        running.Signals.outside()
+        files = report_files.open_all(options.reports, settings.cwd)
+        held.callback(report_files.discard_all, files)
+        output.say(f"resuming {found.id}: {found.workflow}, which {_was(found.status)}")
+        going = running.Going(
+            project=project,
+            plan=plan,
+            settings=settings,
+            output=output,
+            timeout=options.timeout,
+            state=history.state,
+            keeper=keeper,
+        )
+        return going.carry_out(files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resume:
+    """A run to go on with, and what the command line says about it."""
+
+    options: argparse.Namespace
+    settings: Settings
+    output: Output
+    history: "History"
+    run: "Run"
+
+    def prepared(self) -> tuple[Project, Plan] | None:
+        """Give the project as it was, or as it is where that is wanted, and the plan; None where it has errors."""
+        data = workflow_inputs.read_file(self.options.input_file, self.settings)
+        project = self._project()
+        if project is None:
+            return None
+        run = self.run
+        workflow = plans.find_workflow(project, run.workflow)
+        given = {name: value for name, value in run.facts["inputs"].items() if name in workflow.inputs}
+        again = [name for name in run.facts["again"] if name in workflow.inputs]
+        for name in data or {}:
+            if name not in again:
+                raise UsageError(
+                    f"the input '{name}' cannot be given again: a resumed run has the inputs that it had",
+                    help=f"those to be given: {', '.join(again) or 'none'}; start a new run for other inputs",
+                )
+        environ = {
+            name: value
+            for name, value in self.settings.environ.items()
+            if name in {f"RUNNER_INPUT_{each.upper()}" for each in again}
+        }
+        inputs = read_inputs(workflow, (), {**given, **(data or {})}, environ)
+        with checked.showing(project, self.output):
+            plan = plans.resolve(project, workflow.name, inputs=inputs, user=run.facts["user"])
+        return project, plan
+
+    def _project(self) -> Project | None:
+        run, settings = self.run, self.settings
+        root = projects.find(Path(settings.project) if settings.project else None, settings.cwd)
+        environment = run.facts["environment"]
+        documents = self.history.documents(run.digest)
+        before = projects.load(
+            root, environment=environment, files={path: text.encode("utf-8", "surrogatepass") for path, text in documents.items()}
+        )  # fmt: skip
+        after = projects.load(root, environment=environment)
+        if dict(after.texts) == documents:
+            chosen = before
+        elif self.options.with_current_files:
+            if not self._shown(before, after):
+                return None
+            chosen = after
+        else:
+            changed = sorted(p for p in {*documents, *after.texts} if documents.get(p) != after.texts.get(p))
+            self.output.say(
+                f"the files have changed since the run began ({', '.join(changed[:5])}"
+                f"{', ...' if len(changed) > 5 else ''}): it goes on with those that it had; "
+                "--with-current-files takes the new ones"
+            )
+            chosen = before
+        from runner.check import check
+
+        return chosen if checked.show(chosen, check(chosen), self.output) else None
+
+    def _shown(self, before: Project, after: Project) -> bool:
+        """Show what the new files change, and ask."""
+        from runner import reports
+        from runner.compare import compare
+
+        compared = compare(before, after, names=("the run's files", "working tree"))
+        self.output.error(
+            reports.render("text", "diff", compared, color=self.output.error_color).rstrip("\n")
+        )
+        if self.options.yes:
+            return True
+        if _asked(self.output, "go on with the working tree?"):
+            return True
+        if not _interactive():
+            raise UsageError(
+                "nobody is there to agree to the changed files", help="add --yes, after reading the change"
+            )
+        raise UsageError(
+            "not resumed", help="without --with-current-files it goes on with the files that it had"
+        )
+
+    def agreed(self, project: Project, plan: Plan) -> bool:
+        """See what stands against a resume: outcomes that nobody knows, outputs that nobody has any more."""
+        from runner.history.keys import lacking
+
+        missing = lacking(project, plan.workflow, self.history.steps(self.run.number, "done"))
+        if missing:
+            listed = "; ".join(f"'{key}' ({why})" for key, why in missing[:5])
+            raise UsageError(
+                f"the run cannot go on: what it needs is not in the history, and to do it again may do harm: {listed}",
+                help="start a new run; `idempotent: true` says of an action that repeating it is harmless",
+            )
+        unknown = [step for step in self.history.steps(self.run.number, "started", "unknown") if step.unknown]
+        if not unknown:
+            return True
+        listed = ", ".join(f"'{step.key}'" for step in unknown[:10]) + (", ..." if len(unknown) > 10 else "")
+        count = f"{len(unknown)} write{'s' if len(unknown) > 1 else ''}"
+        told = f"{count} may or may not have reached the server when the run ended: {listed}"
+        if not self.options.retry_unknown:
+            if not _interactive():
+                raise UsageError(
+                    told,
+                    help="see at the server whether it is done; --retry-unknown sends it again",
+                )
+            self.output.error(told)
+            if not _asked(self.output, "send again?"):
+                return False
+        self.history.give_up(self.run.number, [step.key for step in unknown])
+        return True
+
+
+def _interactive() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _asked(output: Output, question: str) -> bool:
+    if not _interactive():
+        return False
+    output.error(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _was(status: str) -> str:
+    words = {"crashed": "was killed", "timed-out": "timed out", "failed": "failed", "skipped": "was skipped"}
+    return words.get(status, f"was {status}")

@@ -1,0 +1,136 @@
+"""The memo of one run's steps: written before a request and after it, read on a resume.
+
+What several steps write in one turn of the event loop goes into one transaction, and each of them goes on when that is
+committed: nothing is sent before its `started` is in the file, nothing is used before its result is.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from runner.errors import JsonObject
+from runner.history.runs import STEP, History, Step, step
+from runner.history.state import HistoryError
+from runner.history.written import text_of
+
+Warn = Callable[[str], None]
+
+_STARTED = (
+    "INSERT INTO step (run, key, execution, state, harmless) VALUES (?, ?, ?, 'started', ?)"
+    " ON CONFLICT (run, key) DO UPDATE SET execution = excluded.execution, state = 'started',"
+    " harmless = excluded.harmless, result = NULL"
+)
+_ENDED = (
+    "INSERT INTO step (run, key, execution, state, harmless, result) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (run, key) DO UPDATE SET execution = excluded.execution, state = excluded.state,"
+    " harmless = excluded.harmless, result = excluded.result"
+)
+
+
+class Journal:
+    """What one execution of a run writes down, and what earlier ones did."""
+
+    def __init__(self, history: History, run: int, execution: int, warn: Warn) -> None:
+        self._history = history
+        self._run = run
+        self.execution = execution
+        self._warn = warn
+        self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        self._commit: asyncio.Future[None] | None = None
+        self._events = 0
+        self._told = False
+        self.broken: HistoryError | None = None
+        if execution > 1:
+            (self._events,) = history.database.row(
+                "SELECT coalesce(max(number), 0) FROM event WHERE run = ?", run
+            ) or (0,)
+
+    def find(self, key: str) -> Step | None:
+        """Give what an earlier execution wrote of a step."""
+        if self.execution == 1:
+            return None
+        row = self._history.database.row(
+            f"SELECT {STEP} FROM step WHERE run = ? AND key = ?",  # noqa: S608 - a constant
+            self._run,
+            key,
+        )
+        return None if row is None else step(row)
+
+    async def started(self, key: str, *, harmless: bool) -> None:
+        """Write that a step begins. What may be repeated needs not wait for the file; raises HistoryError."""
+        self._pending.append((_STARTED, (self._run, key, self.execution, harmless)))
+        if not harmless:
+            if self.broken is not None:
+                raise self.broken
+            await self._committed()
+
+    async def ended(self, key: str, state: str, result: JsonObject | None, *, harmless: bool) -> None:
+        """Write how a step ended, and wait until that is in the file. A file that fails is told once, the result stands."""
+        text = None if result is None else _text(result)
+        self._pending.append((_ENDED, (self._run, key, self.execution, state, harmless, text)))
+        try:
+            await self._committed()
+        except HistoryError as problem:
+            if not self._told:
+                self._told = True
+                self._warn(f"{problem.message}: the run goes on as far as it may without it")
+
+    def not_started(self, key: str) -> None:
+        """Take back what `started` wrote: the step was stopped before it did anything."""
+        self._pending.append(
+            ("DELETE FROM step WHERE run = ? AND key = ? AND state = 'started'", (self._run, key))
+        )
+        self._later()
+
+    def event(self, data: JsonObject) -> None:
+        """Write how an action ended, for people."""
+        self._events += 1
+        self._pending.append(
+            (
+                "INSERT INTO event VALUES (?, ?, ?, ?)",
+                (self._run, self._events, self.execution, text_of(data)),
+            )
+        )
+        self._later()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._commit = self._commit, None
+        pending, self._pending = self._pending, []
+        if pending and self.broken is None:
+            try:
+                with self._history.database.writing() as writing:
+                    for statement, values in pending:
+                        writing.execute(statement, values)
+            except HistoryError as problem:
+                self.broken = problem
+        if waiting is not None and not waiting.done():
+            if self.broken is None:
+                waiting.set_result(None)
+            else:
+                waiting.set_exception(self.broken)
+
+    def _later(self) -> asyncio.Future[None]:
+        """Write at the end of this turn of the loop."""
+        if self._commit is None:
+            loop = asyncio.get_running_loop()
+            self._commit = loop.create_future()
+            # Nobody may be waiting for it: then a failure is in `broken`, and told by who comes next.
+            self._commit.add_done_callback(lambda done: done.cancelled() or done.exception())
+            loop.call_soon(self.flush)
+        return self._commit
+
+    async def _committed(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+        await asyncio.shield(self._later())
+
+
+def _text(result: JsonObject) -> str:
+    try:
+        return text_of(result)
+    except (ValueError, TypeError):  # an output that is no JSON, such as infinity
+        lacks = [*result.get("lacks", ()), "output"]
+        return text_of(
+            {**{name: value for name, value in result.items() if name != "output"}, "lacks": lacks}
+        )
