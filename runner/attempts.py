@@ -31,11 +31,15 @@ class Remembered:
     def __init__(self, made: Authenticator) -> None:
         self._made = made
         self.request: Outgoing | None = None
+        self.bare = False
+        """Whether nothing was added to it."""
 
     async def apply(self, request: Outgoing) -> None:
         """Apply it, and remember."""
+        before = len(request.headers), len(request.query)
         await self._made.apply(request)
         self.request = request
+        self.bare = before == (len(request.headers), len(request.query))
 
 
 class Attempts:
@@ -67,7 +71,9 @@ class Attempts:
         """Give the response that satisfies every expectation; raises FailureError with the last attempt's failure."""
         session = self.performance.session
         started = session.clock()
-        refreshed = False
+        # A server that challenges (Digest) says 401 to what has no credentials yet: that is no verdict on them. Twice,
+        # because credentials that were read again begin anew.
+        renewals = {"challenged": 2, "refused": 1}
         number = 0
         while True:
             number += 1
@@ -75,13 +81,15 @@ class Attempts:
             if failure is None:
                 assert response is not None
                 return response
+            bare = self._applied is not None and self._applied.bare
+            renewal = "challenged" if bare else "refused"
             if (
                 response is not None
                 and response.status == 401
-                and not refreshed
+                and renewals[renewal]
                 and self.connection is not None
             ):
-                refreshed = True
+                renewals[renewal] -= 1
                 if await session.refresh(self.connection, self._refused(response)):
                     number -= 1
                     continue

@@ -29,7 +29,6 @@ from runner.redirects import (
     first_hop,
     home_of,
     merged,
-    with_query,
 )
 from runner.target import target_of
 from runner.transports import MOST_DRAINED, Prepared, Raw, Received
@@ -183,12 +182,14 @@ class _Credentials:
     async def dress(self, hop: Hop, cookies: Pairs, *, trusted: bool) -> Prepared:
         """Make the request of a hop: its own headers, the credentials where they may go, the cookies; all checked."""
         added: list[tuple[str, str]] = []
-        query: list[tuple[str, str]] = []
+        url = hop.url
         if trusted:
-            outgoing = Outgoing(hop.method, hop.url, [*hop.headers, *self._headers], [*self._query], hop.body)
+            # In the form that goes out: what is signed is what is sent.
+            url = target_of(url, hop.origin).url
+            outgoing = Outgoing(hop.method, url, [*hop.headers, *self._headers], [*self._query], hop.body)
             if self._authenticator:
                 await self._authenticator.apply(outgoing)
-            added, query = list(outgoing.headers), outgoing.query
+            added, url = list(outgoing.headers), outgoing.whole_url
             for pair in (*hop.headers, *self._headers):
                 if pair in added:
                     added.remove(pair)
@@ -196,8 +197,8 @@ class _Credentials:
             own = {name.lower() for name, _ in added} - {"cookie"}
             added = [*(pair for pair in self._headers if pair[0].lower() not in own), *added]
             self.sent.add_headers(added)
-            self.sent.add_query(query)
-        target = target_of(with_query(hop.url, query), hop.origin)
+            self.sent.add_query(outgoing.query)
+        target = target_of(url, hop.origin)
         headers = merged(hop.headers, added, cookies)
         given = {name.lower() for name, _ in headers}
         headers += [pair for pair in DEFAULTS if pair[0].lower() not in given]

@@ -65,7 +65,7 @@ class Frame:
             "handled": self.call.handled or action.on_error == "continue",
             "inputs": self.call.inputs,
             "vars": self.vars,
-            "actions": self._visible(self.order.visible(action)),
+            "actions": self._visible(self.order.carried(action)),
             "run": {name: value for name, value in self.run.items() if name != "digest"},
         }
         if self.call.key:

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runner.auth import Message, Reply
 from runner.client import Answer, Exchange, ExchangeError
 from runner.errors import Failure, FailureError, FailureKind
 from runner.model import Connection, Retry
+from runner.perform import Headers
 from runner.policy import Policy
 from runner.redirects import Origin
 from runner.request import check_url
 from runner.source import Span
-from runner.template import Template, render
+from runner.template import Template, Tree, render
 
 if TYPE_CHECKING:
     from runner.session import Session
@@ -46,6 +47,10 @@ class ConnectionMeans:
         """Tell the redactor of a value made from secrets or obtained with them, before anything is done with it."""
         self._session.redactor.add(value, label)
 
+    def register_passing(self, value: str) -> None:
+        """Tell the redactor of a value that belongs to one request, its signature say: only the last are kept."""
+        self._session.redactor.add_passing(value)
+
     def warn(self, text: str) -> None:
         """Tell people; known secrets are taken out."""
         self._session.warn(self._session.redactor.text(text))
@@ -64,20 +69,29 @@ class ConnectionMeans:
         check_url(url, self._connection.base_url.span, allow_http=self._connection.allow_http)
         return url
 
-    def text(self, template: Template) -> str:
-        """Render a template of `auth` or of another URL of the connection."""
+    def text(self, template: Template, **more: Any) -> str:
+        """Render a template of `auth` or of another URL of the connection; `more` adds names."""
+        return str(self.value(template, **more))
+
+    def value(self, tree: Tree, **more: Any) -> Any:
+        """Render all templates of a value; the `headers` of an added name are found in any case."""
         project = self._session.project
-        return str(render(template, {"environment": project.environment, "vars": dict(project.vars)}))
+        for name, given in more.items():
+            if "headers" in given:
+                more[name] = {**given, "headers": Headers(given["headers"])}
+        context = {"environment": project.environment, "vars": dict(project.vars), **more}
+        return render(tree, context)
 
     async def send(self, message: Message) -> Reply:
         """Send a message under the connection's TLS, proxy, timeout and policy; redirects are not followed.
 
-        Plain http is for this machine only, whatever `allow_http` says. What surely did not reach the server, 429
+        Plain http to another machine is for the base URL's own host only, with `allow_http`. What surely did not reach the server, 429
         and 503 are tried again as the connection's `retry` says. Raises FailureError.
         """
         from runner.waits import retry_after
 
-        check_url(message.url, self._place(), allow_http=False)
+        home = urlsplit(message.url)[:2] == urlsplit(self.base_url())[:2]
+        check_url(message.url, self._place(), allow_http=home and self._connection.allow_http)
         retry = self._connection.retry or Retry()
         most = self._session.project.policy.max_attempts
         attempts = retry.attempts if most is None else min(most, retry.attempts)
@@ -102,7 +116,7 @@ class ConnectionMeans:
                 if failure is not None:
                     raise FailureError(failure)
                 assert answer is not None
-                return Reply(answer.status, dict(_lower(answer)), answer.body)
+                return Reply(answer.status, dict(_lower(answer)), answer.body, _cookies(answer))
             await asyncio.sleep(wait)
 
     async def _exchange(self, message: Message, seconds: float) -> Answer:
@@ -151,3 +165,13 @@ def against(what: str, clause: str) -> FailureError:
 
 def _lower(answer: Answer) -> list[tuple[str, str]]:
     return [(name.lower(), value) for name, value in answer.headers]
+
+
+def _cookies(answer: Answer) -> dict[str, str]:
+    """Read what Set-Cookie sets (RFC 6265, 5.2): the last of a name stands."""
+    pairs = (
+        value.partition(";")[0].partition("=")
+        for name, value in answer.headers
+        if name.lower() == "set-cookie"
+    )
+    return {name.strip(): value.strip() for name, equals, value in pairs if equals}

@@ -7,7 +7,10 @@ nothing else. `on_failure` starts when `actions` has ended, `finally` when both 
 from collections.abc import Iterator, Sequence
 
 from runner.model import Action, Workflow
-from runner.reference import Reference
+from runner.template import Template
+
+Reads = dict[tuple[str, int], frozenset[str] | None]
+"""The ids that the templates of an action name, by its section and index; None where they may name any."""
 
 
 class Order:
@@ -17,14 +20,17 @@ class Order:
         self._lists = (workflow.actions, workflow.on_failure, workflow.finally_)
         self._direct: dict[str, tuple[str, ...]] = {}
         self._before: dict[str, frozenset[str]] = {}
-        self._reads: dict[tuple[str, int], frozenset[str] | None] = {}
+        self._reads: Reads = {}
+        self._performed: Reads = {}
         earlier: frozenset[str] = frozenset()
         for actions in self._lists:
             self._list(actions, earlier)
             earlier |= {action.id for action in actions}
         for template in workflow.templates:
             if template.owner is not None:
-                self._read(template.owner, template.references)
+                _add(self._reads, template)
+                if not _decides(template):
+                    _add(self._performed, template)
 
     def direct(self, action: Action) -> tuple[str, ...]:
         """Name the actions of its own list that an action waits for."""
@@ -47,9 +53,16 @@ class Order:
         return frozenset([*earlier, *(action.id for action in self._lists[at] if action.index < owner[1])])
 
     def visible(self, action: Action) -> frozenset[str]:
-        """Name the actions whose results go along with an action: those that it reads and that have ended."""
-        reads = self._reads.get((action.section, action.index), frozenset())
-        return self._before[action.id] if reads is None else self._before[action.id] & reads
+        """Name the actions whose results the templates of an action see: those that it reads and that have ended."""
+        return self._ended(action, self._reads)
+
+    def carried(self, action: Action) -> frozenset[str]:
+        """Name those of them that it takes to perform the action: not what only `for_each` or a condition of it reads."""
+        return self._ended(action, self._performed)
+
+    def _ended(self, action: Action, reads: Reads) -> frozenset[str]:
+        names = reads.get((action.section, action.index), frozenset())
+        return self._before[action.id] if names is None else self._before[action.id] & names
 
     def sequence(self) -> list[Action]:
         """Give all actions, each after those that it waits for; in the order of the file where that leaves a choice."""
@@ -91,13 +104,6 @@ class Order:
                     pending += self._direct[name]
             self._before[action.id] = earlier | found
 
-    def _read(self, owner: tuple[str, int], references: Sequence[Reference]) -> None:
-        known = self._reads.get(owner, frozenset())
-        for reference in references:
-            if reference.root == "actions" and known is not None:
-                known = known | {str(reference.path[0])} if reference.path else None
-        self._reads[owner] = known
-
     def _way_back(self, start: str) -> list[str] | None:
         """Find the shortest way from an action along what it waits for back to itself."""
         ways = [[start]]
@@ -111,3 +117,19 @@ class Order:
                     seen.add(name)
                     ways.append([*way, name])
         return None
+
+
+def _add(reads: Reads, template: Template) -> None:
+    assert template.owner is not None
+    known = reads.get(template.owner, frozenset())
+    for reference in template.references:
+        if reference.root == "actions" and known is not None:
+            known = known | {str(reference.path[0])} if reference.path else None
+    reads[template.owner] = known
+
+
+def _decides(template: Template) -> bool:
+    """Tell whether a template is rendered once, by the interpreter: the list of `for_each`, an `if` that knows no item."""
+    key = template.pointer[2]
+    by_item = any(reference.root in ("item", "index") for reference in template.references)
+    return key == "for_each" or (key == "if" and not by_item)

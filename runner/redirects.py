@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
-from urllib.parse import quote, unquote, unquote_plus, urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, unquote_plus, urldefrag, urljoin, urlsplit
 
 from runner.body import Body
 from runner.errors import Failure, FailureError, FailureKind
@@ -166,18 +166,6 @@ def first_hop(method: str, url: str, headers: Pairs, body: Body | None, shown: s
             )
         )
     return Hop(method, urldefrag(url).url, origin_of(url, shown), headers, body)
-
-
-def with_query(url: str, added: Iterable[tuple[str, str]]) -> str:
-    """Append parameters to a URL; each replaces those of the same name that it already has."""
-    pairs = list(added)
-    if not pairs:
-        return url
-    names = {name for name, _ in pairs}
-    address, _, query = url.partition("?")
-    kept = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in names]
-    written = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs]
-    return f"{address}?{'&'.join([*kept, *written])}"
 
 
 def merged(plain: Pairs, credentials: Iterable[tuple[str, str]], cookies: Pairs) -> list[tuple[str, str]]:

@@ -6,12 +6,15 @@ import html.entities
 import json
 import re
 import shlex
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Never
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
+PASSING = 64
+"""How many values of single requests are searched for at a time."""
 SHORTEST_SEARCHED = 6
 """Values under this many characters are not searched for: they would mask ordinary text (SPEC 7)."""
 
@@ -90,6 +93,7 @@ class Redactor:
         self._ordered: tuple[str, ...] = ()
         self._patterns: dict[str, tuple[str, re.Pattern[str]]] = {}
         self._short: list[str] = []
+        self._passing: deque[str] = deque(maxlen=2 * PASSING)
         self._watchers: list[Callable[[str], None]] = []
 
     def add(self, value: str, label: str) -> None:
@@ -115,6 +119,15 @@ class Redactor:
         self._patterns = dict(sorted(self._patterns.items(), key=lambda item: len(item[0]), reverse=True))
         self._ordered = tuple(sorted(self._replacements, key=len, reverse=True))
 
+    def add_passing(self, value: str) -> None:
+        """Search for a value of one request, its signature say, as it is and as URLs write it.
+
+        Each request has another, so only the last ones are remembered: to search for all would cost each more than the
+        one before.
+        """
+        if len(value) >= SHORTEST_SEARCHED:
+            self._passing.extend((value, quote(value, safe="")))
+
     def watch(self, watcher: Callable[[str], None]) -> None:
         """Call `watcher` with each value that is added from now on (the CI's own masking)."""
         self._watchers.append(watcher)
@@ -132,6 +145,9 @@ class Redactor:
         for core, pattern in self._patterns.values():
             if core in text:
                 text = pattern.sub(MASK, text)
+        for value in self._passing:
+            if value in text:
+                text = text.replace(value, MASK)
         return text
 
     def data(self, value: Any) -> Any:
@@ -156,8 +172,10 @@ class Redactor:
         if not self._ordered:
             return False
         if isinstance(value, str):
-            return any(form in value for form in self._ordered) or any(
-                core in value and pattern.search(value) for core, pattern in self._patterns.values()
+            return (
+                any(form in value for form in self._ordered)
+                or any(core in value and pattern.search(value) for core, pattern in self._patterns.values())
+                or any(passing in value for passing in self._passing)
             )
         if isinstance(value, bool) or value is None:
             return False

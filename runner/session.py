@@ -303,9 +303,11 @@ def _fields(config: Any) -> list[tuple[str, Any]]:
 def _check_lines(
     connection: Connection, multiline: frozenset[str], fields: Mapping[str, Secret | str]
 ) -> None:
-    """Refuse secrets with line breaks, which no header can carry."""
+    """Refuse secrets that are empty, or have line breaks, which no header can carry."""
     for name in connection.auth_secrets:
         text = revealed(fields[name])
+        if not text.strip():
+            raise FieldError(name, "is empty", help="store the value there; what is not needed, leave out")
         if name not in multiline and any(char in text for char in "\r\n\0"):
             raise FieldError(
                 name, "holds a line break", help="store it in Vault without the line break at its end"

@@ -21,7 +21,7 @@ LAYERS: dict[str, frozenset[str]] = {
     for layer, names in {
         "ground": """
             source errors duration sensitive secret_ref registry diagnostics result reference garbage comparison body
-            exact_json
+            exact_json pem keys
             """,
         "load": """
             yaml_scalars yaml_faults yaml_values document
@@ -90,6 +90,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "brotli": ("decoder",),
     "backports": ("decoder",),
     "compression": ("decoder",),
+    "jwt": ("keys",),
+    "cryptography": ("keys",),
     "sqlite3": ("history.database",),
     "certifi": ("tls", "secrets.vault"),
     "hvac": ("secrets.vault",),

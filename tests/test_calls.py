@@ -19,7 +19,7 @@ from runner.vault_policy import uses
 from tests.projects import Watched, make, planned, run
 from tests.servers.faults import faults
 from tests.servers.http import Server
-from tests.test_engine import RUN, Script, drive, failed, ok, step
+from tests.test_engine import RUN, Script, drive, failed, ok, reading, step
 
 JsonObject = dict[str, Any]
 SECRET = "caller-secret-4711"
@@ -50,7 +50,7 @@ def interpreted(root: Path, files: dict[str, JsonObject], answers: JsonObject | 
 INNER = {
     "inputs": {"n": {"type": "integer"}, "word": {"type": "string", "default": "none"}},
     "vars": {"own": "{{ inputs.n + 1 }}"},
-    "actions": [step("a", **{"if": "{{ vars.own > 0 }}"}), step("b", **{"if": "{{ actions.a.output }}"})],
+    "actions": [step("a", **{"if": "{{ vars.own > 0 }}"}), reading("b", "{{ actions.a.output }}")],
     "finally": [step("clean")],
     "outputs": {"sum": "{{ vars.own }}", "word": "{{ inputs.word }}", "b": "{{ actions.b.output }}"},
 }

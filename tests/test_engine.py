@@ -143,6 +143,11 @@ def step(id: str, **more: Any) -> JsonObject:
     return {"id": id, "request": {"url": "http://127.0.0.1:9/"}, **more}
 
 
+def reading(id: str, text: str, **more: Any) -> JsonObject:
+    """Make an action that sends what a template gives."""
+    return step(id, **more, request={"url": "http://127.0.0.1:9/", "headers": {"X-Read": text}})
+
+
 THREE = [step("a"), step("b"), step("c")]
 
 
@@ -171,7 +176,9 @@ def test_what_a_step_is_given(tmp_path: Path) -> None:
         "actions": [
             step("other"),
             step("a"),
-            step("b", on_error="continue", **{"if": "{{ actions.a.output.id == 7 }}"}),
+            reading(
+                "b", "{{ actions.a.output.id }}", on_error="continue", **{"if": "{{ actions.other.output }}"}
+            ),
         ],
     }
     ran = interpret(tmp_path, workflow, {"a": ok({"id": 7})}, n=3, token="a secret input")
@@ -412,7 +419,7 @@ def test_outputs_keep_their_types(tmp_path: Path) -> None:
 def test_what_a_secret_flows_into_is_masked_in_the_outputs(tmp_path: Path) -> None:
     workflow = {
         "inputs": {"token": {"secret": True}},
-        "actions": [step("login", sensitive=True), step("b", **{"if": "{{ actions.login.status }}"})],
+        "actions": [step("login", sensitive=True), reading("b", "{{ actions.login.status }}")],
         "outputs": {
             "whole": "{{ actions.login.output }}",
             "part": "Bearer {{ actions.login.output.token }}",
@@ -442,7 +449,7 @@ def test_what_a_secret_flows_into_is_masked_in_the_outputs(tmp_path: Path) -> No
 def test_a_wait_is_the_scopes(tmp_path: Path) -> None:
     ran = interpret(
         tmp_path,
-        {"actions": [{"id": "pause", "wait": "30s"}, step("b", **{"if": "{{ actions.pause.status }}"})]},
+        {"actions": [{"id": "pause", "wait": "30s"}, reading("b", "{{ actions.pause.status }}")]},
         {"pause": ok({"seconds": 30.0})},
     )
     assert ran.log == ["pause", "pause/sleep 30.0", "b"]
@@ -551,8 +558,8 @@ def test_an_action_sees_what_has_certainly_ended_and_not_what_happens_to_have(tm
     actions = [
         step("a"),
         step("b", needs=[]),
-        step("c", needs=["a"], **{"if": text}),
-        step("d", needs=["c", "b"], **{"if": text}),
+        reading("c", text, needs=["a"]),
+        reading("d", text, needs=["c", "b"]),
     ]
     ran = interpret(tmp_path, {"actions": actions})
     assert list(ran.script.refs["c"]["actions"]) == ["a"]
@@ -591,7 +598,7 @@ INPUT = {"list": {"default": ["x", "y", "z"]}}
 def test_each_item_is_a_step_of_its_own_and_the_outputs_keep_their_order(tmp_path: Path) -> None:
     workflow = {
         "inputs": INPUT,
-        "actions": [step("page", **EACH, concurrency=2), step("b", **{"if": "{{ actions.page.output }}"})],
+        "actions": [step("page", **EACH, concurrency=2), reading("b", "{{ actions.page.output }}")],
         "outputs": {"all": "{{ actions.page.output }}"},
     }
     ran = interpret(tmp_path, workflow, {"page[0]": ok("first")}, held=["page[0]"])

@@ -117,7 +117,7 @@ def test_an_auth_type_carries_what_its_schema_says(name: str) -> None:
         key = {field.name for field in dataclasses.fields(module.Key)}
         assert key == {"place" if item == "in" else item for item in properties - {"keys"}}
     else:
-        assert fields == properties
+        assert fields == {"place" if item == "in" else item for item in properties}
 
 
 @pytest.mark.parametrize("kind", registry.names("actions"))

@@ -1,8 +1,8 @@
 """Auth types, one file each: fields, schema, and what a type adds to a request.
 
 A type's file, or folder, holds `SUMMARY`, `SCHEMA` (properties of `auth` and which are required), `SECRET_FIELDS` (which take
-secret references only), a frozen `Config`, `shown(config, labels)`, which says in a plan what goes along (`labels`
-gives the placeholder of each secret field), and `Authenticator`. It may also hold:
+secret references only), `EXAMPLE` (a whole connection file), a frozen `Config`, `shown(config, labels)`, which says in a plan
+what goes along (`labels` gives the placeholder of each secret field), and `Authenticator`. It may also hold:
 
 - `MULTILINE_FIELDS`: secret fields that may hold line breaks (keys in PEM form);
 - `URL_FIELDS`: fields that are URLs of their own, templates over `vars` and `environment`; the type may send to them;
@@ -11,14 +11,16 @@ gives the placeholder of each secret field), and `Authenticator`. It may also ho
 - `bind(value, binder)`: how its `auth` becomes a `Bound`, for a type whose fields are no flat mapping.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from runner.body import Body
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
-from runner.template import Template
+from runner.template import Template, Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,21 @@ class Outgoing:
     headers: list[tuple[str, str]]
     query: list[tuple[str, str]] = field(default_factory=list)
     body: Body | None = None
+
+    @property
+    def whole_url(self) -> str:
+        """The URL as it is sent, with the parameters added so far."""
+        return with_query(self.url, self.query)
+
+    async def body_digest(self, algorithm: str) -> bytes:
+        """Hash the body; one that is read while it is sent is read for this once more."""
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        if isinstance(self.body, bytes):
+            digest.update(self.body)
+        elif self.body is not None:
+            async for piece in self.body:
+                digest.update(piece)
+        return digest.digest()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -125,6 +142,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    """What the answer sets, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -156,6 +175,10 @@ class Means(Protocol):
         """Tell the redactor of a value made from secrets or obtained with them, before anything is done with it."""
         ...
 
+    def register_passing(self, value: str) -> None:
+        """Tell the redactor of a value that belongs to one request, its signature say: only the last are kept."""
+        ...
+
     def warn(self, text: str) -> None:
         """Tell people."""
         ...
@@ -172,8 +195,12 @@ class Means(Protocol):
         """Give the rendered base URL, without a slash at its end."""
         ...
 
-    def text(self, template: Template) -> str:
-        """Render a template of `auth`."""
+    def text(self, template: Template, **more: Any) -> str:
+        """Render a template of `auth` to text; `more` adds names to `vars` and `environment`."""
+        ...
+
+    def value(self, tree: Tree, **more: Any) -> Any:
+        """Render all templates of a value of `auth`, likewise. The `headers` of an added name are found in any case."""
         ...
 
     async def send(self, message: Message) -> Reply:
@@ -186,6 +213,25 @@ class Means(Protocol):
 
 Register = Callable[[str, str], None]
 """Tells the redactor of a value made from secrets (`base64(user:password)`): value, label."""
+
+
+def with_query(url: str, added: Iterable[tuple[str, str]]) -> str:
+    """Append parameters to a URL; each replaces those of the same name that it already has."""
+    pairs = list(added)
+    if not pairs:
+        return url
+    names = {name for name, _ in pairs}
+    address, _, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in names]
+    written = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs]
+    return f"{address}?{'&'.join([*kept, *written])}"
+
+
+def host_of(url: str) -> str:
+    """Give the Host header of a URL: without the port that its scheme has anyway (RFC 9110, 7.2)."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2].lower()
+    return host.removesuffix({"https": ":443", "http": ":80"}.get(parts.scheme.lower(), ":"))
 
 
 def bare_scheme(prefix: str) -> str:

@@ -42,6 +42,17 @@ SCHEMA = {
     "else": {"required": ["key", "name", "in"]},
 }
 SECRET_FIELDS = frozenset({"key"})
+EXAMPLE = """\
+type: api_key
+description: Monitoring
+base_url: https://api.monitoring.example.com/v1
+shared: true
+auth:
+  keys:
+    - {key: "vault://secret/monitoring#api_key", name: DD-API-KEY, in: header}
+    - {key: "vault://secret/monitoring#app_key", name: DD-APPLICATION-KEY, in: header}
+test: {path: /validate}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,16 @@ SCHEMA = closed(
     examples=[{"username": "robot@example.com/token", "password": "vault://secret/support/tickets#password"}],
 )
 SECRET_FIELDS = frozenset({"password"})
+EXAMPLE = """\
+type: basic
+description: Ticket system
+base_url: https://tickets.example.com/api/v2
+shared: true
+auth:
+  username: robot@example.com/token
+  password: vault://secret/support/tickets#api_token
+test: {path: /me}
+"""
 MULTILINE_FIELDS = frozenset({"username", "password"})
 """Base64 carries everything."""
 

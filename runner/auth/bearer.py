@@ -22,6 +22,15 @@ SCHEMA = closed(
     examples=[{"token": "vault://secret/support/tickets#api_token"}],
 )
 SECRET_FIELDS = frozenset({"token"})
+EXAMPLE = """\
+type: bearer
+description: Ticket system
+base_url: https://tickets.example.com/api/v2
+shared: true
+auth:
+  token: vault://secret/support/tickets#api_token
+test: {path: /me}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,13 @@ from runner.sensitive import Secret
 SUMMARY = "no credentials"
 SCHEMA = None
 SECRET_FIELDS: frozenset[str] = frozenset()
+EXAMPLE = """\
+type: none
+description: Exchange rates
+base_url: https://rates.example.com
+shared: true
+test: {path: /latest}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,37 @@ _SHORTEST = 6
 _PLAIN_FIELDS = frozenset(
     {"type", "username", "name", "in", "prefix", "grant", "token_url", "client_id", "scopes", "audience"}
     | {"client_auth", "method", "role", "mount", "keys", "extra", "email", "username_suffix", "api_key_sid"}
+    | frozenset(
+        [
+            "region",
+            "service",
+            "key_encoding",
+            "key_id",
+            "algorithm",
+            "string_to_sign",
+            "body_hash",
+            "timestamp",
+            "encoding",
+        ]
+    )
+    | frozenset(
+        [
+            "header",
+            "unit",
+            "claims",
+            "lifetime",
+            "app_id",
+            "installation_id",
+            "repositories",
+            "permissions",
+            "path",
+        ]
+    )
 )
 """Fields of `auth` that are no secrets; text in every other one is taken for a secret, misspelt keys included."""
+
+_FREE_FIELDS = frozenset({"claims", "permissions", "repositories", "headers", "query", "json", "form"})
+"""Fields in `auth` whose keys people choose: those are judged by name, as they are elsewhere."""
 
 _FIXED = frozenset({"kind", "what", "change", "sign", "name", "was", "file", "action", "id", "section"})
 """Keys of a result whose words are ours, or names: a secret that is typed in as `actions` must not blank them."""
@@ -115,7 +144,7 @@ class Concealer:
         name = str(next((part for part in reversed(pointer) if isinstance(part, str)), ""))
         if isinstance(value, str) and any(sign in value for sign in _TEMPLATE):
             return False
-        if _in_auth(pointer):
+        if _in_auth(pointer) and not _FREE_FIELDS & set(pointer):
             return name not in _PLAIN_FIELDS
         if pointer[:1] == ("inputs",):
             return len(pointer) > 2 and pointer[2] in _SAYING and _secret_input(document, pointer)

@@ -17,8 +17,9 @@ from runner.source import Span
 from runner.template import Template
 
 ROOTS = frozenset(
-    {"inputs", "vars", "environment", "actions", "run", "item", "index", "response", "secrets", "error"}
-)
+    {"inputs", "vars", "environment", "actions", "run", "item", "index", "response", "secrets", "error", "auth",
+     "request"}
+)  # fmt: skip
 """Every name that templates of some field know (SPEC 4.4)."""
 
 SECTIONS = ("actions", "on_failure", "finally")

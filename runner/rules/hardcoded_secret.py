@@ -2,8 +2,8 @@
 
 Who can read the repository can use it, and it stays in the history of git after it is removed. So fields that are
 secret take a secret reference and nothing else, and these are found as well: text typed into a header or a query
-parameter whose name is that of a credential (`Authorization`, `Cookie`, `X-Api-Key`, `access_token`), a password in a
-URL, and text that has the shape of a known token, in any file, comments included.
+parameter whose name is that of a credential (`Authorization`, `Cookie`, `X-Api-Key`, `access_token`), or into the body
+of a login, a password in a URL, and text that has the shape of a known token, in any file, comments included.
 
 What to do: replace the credential where it came from, since it has been seen; store the new one in Vault; write the
 reference here. The value itself is never printed.
@@ -41,6 +41,7 @@ SUMMARY = "a credential is typed into a file"
 
 _HELP = "replace it where it came from, store the new one in Vault and write vault://MOUNT/PATH#FIELD"
 _CARRIERS = frozenset({"headers", "query", "form"})
+_CALLED = {"headers": "header", "query": "query parameter", "form": "form field", "json": "field"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _ALONE = frozenset(
     {"authorization", "cookie", "token", "secret", "password", "passwd", "passphrase", "pwd", "credential"}
@@ -101,16 +102,17 @@ def is_credential(name: str) -> bool:
 
 def _named(document: Document) -> Iterator[Diagnostic]:
     for pointer, value in strings(document):
-        place = next((index for index, part in enumerate(pointer) if part in _CARRIERS), None)
+        carriers = _CARRIERS | {"json"} if "auth" in pointer else _CARRIERS
+        place = next((index for index, part in enumerate(pointer) if part in carriers), None)
         if place is None or len(pointer) < place + 2 or "expect" in pointer[:place]:
             continue
         name = str(pointer[place + 1])
+        if pointer[place] == "json":
+            name = str(next(part for part in reversed(pointer) if isinstance(part, str)))
         if not value.strip() or looks_like_reference(value) or any(mark in value for mark in _NOT_TYPED):
             continue
         if is_credential(name):
-            what = {"headers": "header", "query": "query parameter", "form": "form field"}[
-                str(pointer[place])
-            ]
+            what = _CALLED[str(pointer[place])]
             message = f"the {what} '{name}' holds a typed-in credential"
             yield error("hardcoded-secret", message, document.span(pointer), help=_HELP, concealed=True)
 

@@ -53,8 +53,14 @@ _PARTS: dict[str, frozenset[str]] = {
     "run": frozenset({"id", "workflow", "started_at", "user"}),
     "response": frozenset({"status", "headers", "body", "url", "elapsed", "pages"}),
     "error": frozenset({"kind", "message", "action"}),
+    "auth": frozenset({"username", "password"}),
+    "request": frozenset(
+        {"method", "url", "host", "path", "query", "target", "headers", "body", "body_hash", "timestamp"}
+    ),
 }
 _BODY = frozenset({"body"})
+_LOGIN_PARTS = frozenset({"status", "headers", "body", "cookies"})
+"""What `auth.token` of a session sees of the answer to its login."""
 _ACTION_PARTS = frozenset({"output", "status", "response", "error"})
 _RECORDED_PARTS = frozenset({"status", "headers"})
 _FOREIGN = {
@@ -140,7 +146,7 @@ class _Use:
                 f"'environment' is text: it has no '{path[0]}'", 1, "write {{ environment }} for its name"
             )
         if root in _PARTS:
-            return self._part(0, _BODY if root == "response" and self._calls() else _PARTS[root])
+            return self._part(0, self._response() if root == "response" else _PARTS[root])
         if root == "vars":
             return self._variable(str(path[0]))
         if root in ("inputs", "secrets"):
@@ -152,6 +158,12 @@ class _Use:
         owner, workflow = self.template.owner, self.workflow
         actions = workflow.every_action if workflow is not None and owner is not None else ()
         return any(item.kind == "workflow" for item in actions if (item.section, item.index) == owner)
+
+    def _response(self) -> frozenset[str]:
+        """Name the parts of the answer that the template is about: of a call, a login, or a request."""
+        if self._calls():
+            return _BODY
+        return _LOGIN_PARTS if self.template.field == "auth.token" else _PARTS["response"]
 
     def _error(self, message: str, parts: int, remedy: str | None, *related: Label) -> Diagnostic:
         where = place(self.template, self.reference, parts)

@@ -46,6 +46,10 @@ def check(project: Project) -> Iterator[Diagnostic]:
     for connection in project.connections.values():
         if connection.test is not None:
             yield from _path(connection.test.path)
+        for own in ("login", "logout"):  # of a session
+            request = getattr(connection.auth, own, None)
+            if request is not None:
+                yield from _path(request.path)
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             if action.kind == "request" and action.config.path is not None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from runner.auth import Message, Reply
-from runner.template import Template
+from runner.perform import Headers
+from runner.template import Template, Tree, render
 
 
 def _nobody(message: Message) -> Reply:
@@ -20,11 +22,15 @@ class Lent:
     registered: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     sent: list[Message] = field(default_factory=list)
+    variables: dict[str, Any] = field(default_factory=dict)
     connection: str = "api"
     timeout: float = 15.0
 
     def register(self, value: str, label: str) -> None:
         self.registered[value] = label
+
+    def register_passing(self, value: str) -> None:
+        self.registered[value] = "passing"
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
@@ -38,8 +44,14 @@ class Lent:
     def base_url(self) -> str:
         return "https://api.test"
 
-    def text(self, template: Template) -> str:
-        return str(template.render({"vars": {}, "environment": None}))
+    def text(self, template: Template, **more: Any) -> str:
+        return str(self.value(template, **more))
+
+    def value(self, tree: Tree, **more: Any) -> Any:
+        for name, given in more.items():
+            if "headers" in given:
+                more[name] = {**given, "headers": Headers(given["headers"])}
+        return render(tree, {"vars": self.variables, "environment": None, **more})
 
     async def send(self, message: Message) -> Reply:
         self.sent.append(message)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import tls
-from runner.auth import Outgoing
+from runner.auth import Outgoing, with_query
 from runner.client import Answer, Channel, Exchange, ExchangeError
 from runner.errors import Failure, FailureError, FailureKind
-from runner.redirects import checked_header, origin_of, proxy_address, with_query
+from runner.redirects import checked_header, origin_of, proxy_address
 from tests.servers.wire import (
     HOME,
     SECRET,

@@ -19,7 +19,7 @@ def test_the_root_is_underlined_in_every_style(style: str, tmp_path: Path) -> No
     assert found[0].primary.span.start.column == len(line) - line.rfind("\n")
 
 
-ANSWER = "only where there is an answer: `output`, `expect.that`, and `fail_when` and `error_message` of a connection"
+ANSWER = "only where there is an answer: `output`, `expect.that`, `fail_when` and `error_message` of a connection, `token` of a session"
 REQUEST = 'actions:\n  - id: it\n    request: {url: "https://example.com/%s"}\n'
 
 
