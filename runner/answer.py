@@ -205,11 +205,10 @@ def _error_message(connection: Connection | None, response: Response, performanc
 def recorded(response: Response, performance: "Performance", *, failed: bool) -> JsonObject:
     """Give what is recorded of a response: headers by allow-list, the body on failure only, cleaned and then cut."""
     clean = performance.session.redactor
+    names = SHOWN_HEADERS | _limit_headers(performance)
     shown: JsonObject = {
         "status": response.status,
-        "headers": {
-            name: clean.text(value) for name, value in response.headers.items() if name in SHOWN_HEADERS
-        },
+        "headers": {name: clean.text(value) for name, value in response.headers.items() if name in names},
     }
     if failed and not performance.action.sensitive:
         text = clean.text(response.text)
@@ -217,3 +216,13 @@ def recorded(response: Response, performance: "Performance", *, failed: bool) ->
         if len(text) > LARGEST_RECORDED_BODY:
             shown["body_cut"] = True
     return shown
+
+
+def _limit_headers(performance: "Performance") -> frozenset[str]:
+    """Name the headers in which the API of the action's connection tells of its limits."""
+    connection = performance.session.project.connections.get(performance.action.connection or "")
+    rate = connection.rate_limit if connection else None
+    if rate is None:
+        return frozenset()
+    names = (rate.remaining, rate.reset.header if rate.reset else None)
+    return frozenset(name.lower() for name in names if name)

@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runner import registry
+from runner.answer import Response
 from runner.bind import limits
 from runner.errors import FailureKind, JsonObject, SecretsError
 from runner.model import Action, Connection, Retry, Workflow
-from runner.perform import perform
+from runner.perform import Headers, perform
 from runner.plan import Plan
 from runner.project import Project
 from runner.request import TEST_SECTION as SECTION
 from runner.secrets import Warn
 from runner.sensitive import Redactor
 from runner.session import Session
+from runner.waits import limited
 
 if TYPE_CHECKING:
     from runner.client import Client
@@ -180,6 +182,8 @@ async def _test(session: Session, connection: Connection) -> JsonObject:
     error = outcome["error"]
     kind = FailureKind(error["kind"])
     by_status = _BY_STATUS.get(status) if kind is FailureKind.UNEXPECTED_STATUS else None
+    if kind is FailureKind.UNEXPECTED_STATUS and _limited(connection, record["response"]):
+        by_status = "rate limited"
     result["classification"] = by_status or _BY_KIND.get(kind, "unexpected")
     result["message"] = error["message"]
     remedy = _REMEDIES.get(str(result["classification"])) or error.get("help")
@@ -187,6 +191,13 @@ async def _test(session: Session, connection: Connection) -> JsonObject:
         result["help"] = remedy
     place = connection.locate(("test", "path"))
     return {**result, "file": place.path, "line": place.start.line}
+
+
+def _limited(connection: Connection, answer: JsonObject) -> bool:
+    """Tell whether a recorded answer says "too many requests", which some APIs do with a 400 or 403."""
+    headers = Headers(answer["headers"])
+    response = Response(answer["status"], headers, None, "", 0.0, "")
+    return limited(response, connection.rate_limit)
 
 
 _REMEDIES = {

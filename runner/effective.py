@@ -162,6 +162,8 @@ class _Filler:
 
     def filled(self, item: Any, pointer: Pointer) -> Any:
         """Put variables into the strings of a value, and note what brought them there."""
+        if isinstance(item, dict | list):
+            self.made.brought[pointer] = ("type",)
         if isinstance(item, dict):
             return {key: self.filled(value, (*pointer, key)) for key, value in item.items()}
         if isinstance(item, list):

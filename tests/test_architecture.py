@@ -38,7 +38,7 @@ LAYERS: dict[str, frozenset[str]] = {
             redirects tls target progress decoder body_format dispatch client throttle session means
             answer waits attempts request perform scope items course frame engine
             """,
-        "run": "run connection_test exclusive",
+        "run": "run connection_test last_tests exclusive",
     }.items()
 }
 """The modules of the spine, from the ground up. A module imports from its own layer and those above it in this list."""

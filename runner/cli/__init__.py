@@ -26,6 +26,8 @@ COMMANDS = {
     "connections": "list the connections",
     "connections show": "show one connection: where it goes, which secrets, who uses it",
     "connections test": "send the test requests and say what is wrong",
+    "connections clone": "write a connection that extends another one",
+    "connections delete": "delete a connection that nothing uses",
     "schedules": "list the triggers of the workflows",
     "schedules export": "write the triggers for cron, systemd, GitHub, GitLab or Kubernetes",
     "vault-policy": "print the least Vault policy for what the files name",
@@ -37,7 +39,7 @@ COMMANDS = {
 
 _VALUED = frozenset(
     {"-C", "--project", "--color", "--format", "--env", "--as", "-i", "--input", "--input-file", "--report",
-     "--rule", "--fail-on", "--timeout", "--output", "--program", "--directory", "--image", "--package",
+     "--base-url", "--changed", "--rule", "--fail-on", "--timeout", "--output", "--program", "--directory", "--image", "--package",
      "--state", "--workflow", "--status", "--since", "--limit", "--keep"}
 )  # fmt: skip
 """Options whose value is the next word, so that it is not taken for a command."""

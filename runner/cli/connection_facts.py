@@ -22,3 +22,8 @@ def shown_url(project: Project, connection: Connection) -> str:
 def users(project: Project, name: str) -> list[str]:
     """Name the workflows that use a connection."""
     return sorted(workflow.name for workflow in project.workflows.values() if name in workflow.connections)
+
+
+def credentials(connection: Connection) -> list[str]:
+    """Name where the secrets of a connection come from: paths in Vault, variables; each once."""
+    return sorted({ref.text.partition("#")[0] for ref in connection.secrets.values()})

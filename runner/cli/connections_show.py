@@ -1,12 +1,15 @@
 """`runner connections show NAME`."""
 
 import argparse
+from typing import Any
 
 from runner.cli import checked
 from runner.cli.arguments import add_format
 from runner.cli.connection_facts import shown_url, users
 from runner.cli.output import Output
+from runner.cli.yaml_text import flow
 from runner.diagnostics import ProjectError
+from runner.effective import MERGED
 from runner.errors import JsonObject
 from runner.model import Connection
 from runner.project import Project
@@ -53,12 +56,14 @@ def _described(project: Project, connection: Connection) -> JsonObject:
         "format": "runner.d/connection/1",
         "name": connection.name,
         "file": f"connections.d/{connection.name}.yaml",
-        "type": connection.type,
+        "type": connection.named_type,
+        "auth_type": connection.type,
         "description": connection.description,
         "base_url": shown_url(project, connection),
         "environment": project.environment,
         "shared": connection.shared,
         "extends": connection.extends,
+        "values": _values(project, connection),
         "secrets": {where: ref.text for where, ref in connection.secrets.items()},
         "headers": sorted(connection.headers),
         "query": sorted(connection.query),
@@ -70,6 +75,32 @@ def _described(project: Project, connection: Connection) -> JsonObject:
         "used_by": users(project, connection.name),
         "flows": _flows(project, connection),
     }
+
+
+def _values(project: Project, connection: Connection) -> list[JsonObject]:
+    """Give the effective value of every key that something says, and where it comes from; typed-in secrets concealed."""
+    from runner.compare.conceal import Concealer
+    from runner.compare.side import Side
+
+    concealer = Concealer()
+    concealer.learn(project, project.documents)
+    effective = Side(project, concealer).connection(connection.name, project.environment)
+    sources = {name.lower(): source for name, source in connection.sources.items()}
+    listed: list[JsonObject] = []
+    for key, item in effective.items():
+        for name, value in _parts(key, item):
+            source = sources.get(name.lower())
+            if source is not None:
+                listed.append({"key": name, "value": value, "from": source})
+    shown: list[JsonObject] = concealer.shown(listed)
+    return shown
+
+
+def _parts(key: str, item: Any) -> list[tuple[str, Any]]:
+    """Take headers and query parameters one by one: a preset and a file may each give some."""
+    if key in MERGED and isinstance(item, dict):
+        return [(f"{key}.{name}", value) for name, value in item.items()]
+    return [(key, item)]
 
 
 def _flows(project: Project, connection: Connection) -> list[JsonObject]:
@@ -93,11 +124,16 @@ def _flows(project: Project, connection: Connection) -> list[JsonObject]:
     return listed
 
 
+def _type(shown: JsonObject) -> str:
+    same = shown["type"] == shown["auth_type"]
+    return str(shown["type"]) if same else f"{shown['type']}, signs in by {shown['auth_type']}"
+
+
 def _text(shown: JsonObject, style: Style) -> str:
     allow = "anything" if shown["allow"] is None else ", ".join(shown["allow"]) or "nothing"
     secrets = [[f"  {where}", text] for where, text in shown["secrets"].items()]
     rows = [
-        ["type", shown["type"]],
+        ["type", _type(shown)],
         ["base URL", shown["base_url"]],
         ["environment", shown["environment"]],
         ["shared", "yes" if shown["shared"] else "no: each person has credentials of their own"],
@@ -119,6 +155,9 @@ def _text(shown: JsonObject, style: Style) -> str:
             "secrets",
             *table([[one_line(where), one_line(text)] for where, text in secrets]),
         ]
+    if shown["values"]:
+        rows = [[f"  {each['key']}", each["from"], flow(each["value"])] for each in shown["values"]]
+        lines += ["values, and where each comes from", *table([list(map(one_line, row)) for row in rows])]
     if shown["flows"]:
         reached = [
             [f"  {each['host']}", each["secret"], each["channel"], _grouped(each["by"])]

@@ -85,6 +85,14 @@ class Output:
         self._drop_transient()
         self._tell(self._harmless(self.clean(text), color=self.error_color) + "\n")
 
+    def ask(self, text: str) -> str | None:
+        """Ask a person, on stderr; None where standard input is no terminal."""
+        if not _terminal(sys.stdin):
+            return None
+        self._drop_transient()
+        self._tell(text)
+        return sys.stdin.readline()
+
     def progress(self, text: str) -> None:
         """Show a line that the next output replaces; nothing where no terminal is."""
         if self.rewrites:

@@ -1,17 +1,14 @@
 """`runner types [NAME]`: the auth types and the presets."""
 
 import argparse
-import json
-from typing import Any
 
 from runner.cli.arguments import add_format
 from runner.cli.output import Output
+from runner.cli.yaml_text import WIDE, indented, written
 from runner.errors import JsonObject, UsageError
 from runner.settings import Settings
 
 EXAMPLES = ("runner types", "runner types slack", "runner types jira --format json")
-
-_WIDE = 90
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +70,7 @@ def _auth_type(found: JsonObject) -> str:
     lines = [f"{found['name']}: {found['summary']}"]
     if found["fields"]:
         lines += ["", "auth", *_fields(found["fields"])]
-    return "\n".join([*lines, "", "a connection", *_indented(written(found["file"]))]) + "\n"
+    return "\n".join([*lines, "", "a connection", *indented(written(found["file"]))]) + "\n"
 
 
 def _preset(found: JsonObject) -> str:
@@ -96,7 +93,7 @@ def _preset(found: JsonObject) -> str:
             lines.append(f"  least scopes: {' '.join(way['scopes'])}")
         lines += [f"  {line}" for line in written(way["supplies"])]
     others = {key: item for key, item in supplied.items() if key != "base_url"}
-    lines += ["", "supplies, where the connection does not say otherwise", *_indented(written(others))]
+    lines += ["", "supplies, where the connection does not say otherwise", *indented(written(others))]
     if found["unverified"]:
         lines += ["", f"not verified against the vendor: {', '.join(found['unverified'])}"]
     if found["notes"]:
@@ -104,7 +101,7 @@ def _preset(found: JsonObject) -> str:
     for way in found["auth"]:
         path = f"connections.d/{found['name']}.yaml"
         lines += ["", f"{path}, type {way['name']}" if found["auth"][1:] else path]
-        lines += _indented(written(way["file"]))
+        lines += indented(written(way["file"]))
     return "\n".join(lines) + "\n"
 
 
@@ -137,47 +134,7 @@ def _first(description: str) -> str:
     return description.partition(" A secret reference:")[0]
 
 
-def _indented(lines: list[str]) -> list[str]:
-    return [f"  {line}" for line in lines]
-
-
 def _wrapped(text: str) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, _WIDE + 10, break_long_words=False, break_on_hyphens=False)
-
-
-def written(value: JsonObject) -> list[str]:
-    """Write a mapping as YAML: small parts in one line, others below their key."""
-    lines: list[str] = []
-    for key, item in value.items():
-        line = f"{_scalar(key)}: {_flow(item)}"
-        if isinstance(item, dict) and item and len(line) > _WIDE:
-            lines += [f"{_scalar(key)}:", *_indented(written(item))]
-        elif isinstance(item, list) and len(line) > _WIDE:
-            lines += [f"{_scalar(key)}:", *(f"  - {_flow(each)}" for each in item)]
-        else:
-            lines.append(line)
-    return lines
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    return _scalar(value)
-
-
-def _scalar(value: Any) -> str:
-    """Write a scalar: plain where YAML 1.1 and 1.2 read the same text in it, else as JSON does."""
-    import re
-
-    plain = r"[A-Za-z_/$][A-Za-z0-9_/.@$+-]*(?:(?:://| |#)[A-Za-z0-9_/.@+#-]+)*"
-    if isinstance(value, str) and re.fullmatch(plain, value) and " #" not in value and not _typed(value):
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _typed(text: str) -> bool:
-    return text.lower() in ("true", "false", "null", "yes", "no", "on", "off", "y", "n", "~")
+    return textwrap.wrap(text, WIDE + 10, break_long_words=False, break_on_hyphens=False)

@@ -3,6 +3,8 @@
 A failure that the workflow handles (`on_error: continue`) is a passed case with the failure in its `system-out`. What
 ends a run outside of every action (secrets unavailable, a timeout, a signal) is a case of its own, named `run`.
 
+Tests of connections are a suite with a case for each.
+
 Diagnostics are a suite with a case for each: an error is a failed case, a warning a passed one that says it in its
 `system-out`. Where nothing was found one passed case says so, because CI systems take an empty suite for a mistake.
 """
@@ -87,6 +89,44 @@ def diagnostics(findings: Findings) -> str:
         "</testsuites>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def connection_tests(results: Sequence[JsonObject]) -> str:
+    """Give the tests of connections as one test suite; a connection without a test endpoint is a skipped case."""
+    cases = [_connection(item) for item in results]
+    classes = Counter(str(item["classification"]) for item in results)
+    skipped = classes["no test endpoint"]
+    failures = len(results) - classes["ok"] - skipped
+    counts = f'tests="{len(cases)}" failures="{failures}" errors="0"'
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="runner.d" {counts}>',
+        f'  <testsuite name="runner connections test" {counts} skipped="{skipped}">',
+        *cases,
+        "  </testsuite>",
+        "</testsuites>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _connection(item: JsonObject) -> str:
+    classification = str(item["classification"])
+    start = (
+        f"    <testcase{_attribute('classname', 'connections')}{_attribute('name', str(item['connection']))}"
+        f' time="{float(item.get("duration") or 0.0):.3f}"'
+    )
+    if classification == "ok":
+        return f"{start}/>"
+    message = visible(str(item.get("message") or classification))
+    if classification == "no test endpoint":
+        return f"{start}>\n      <skipped{_attribute('message', classification)}/>\n    </testcase>"
+    lines = [message]
+    if item.get("file"):
+        lines.append(f"at {visible(str(item['file']))}:{item['line']}")
+    if item.get("help"):
+        lines.append(f"help: {visible(str(item['help']))}")
+    attributes = _attribute("type", classification) + _attribute("message", message)
+    return f"{start}>\n      <failure{attributes}>{_text(chr(10).join(lines))}</failure>\n    </testcase>"
 
 
 def _finding(item: Diagnostic, name: str, findings: Findings) -> str:

@@ -6,7 +6,7 @@ All connections are tested together, so that a hundred of them take a second.
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,19 +15,23 @@ import pytest
 import yaml
 
 from runner import presets
+from runner.answer import Response
 from runner.check import check
 from runner.cli.type_facts import preset as facts
 from runner.connection_test import send_tests
+from runner.perform import Headers
 from runner.project import Project
 from runner.sensitive import Redactor
+from runner.waits import asked, limited
 from tests.projects import finished, make
-from tests.servers.http import Request, Response, Server, reply
+from tests.servers.http import Request, Server, reply
+from tests.servers.http import Response as Sent
 
 JsonObject = dict[str, Any]
 EXCHANGES: dict[str, JsonObject] = yaml.safe_load(
     Path(__file__).with_name("exchanges.yaml").read_text(encoding="utf-8")
 )
-ANSWERS = ("refusal", "error", "hidden_error")
+ANSWERS = ("refusal", "limited", "error", "hidden_error")
 WAYS = [f"{name} {way}" for name, each in EXCHANGES.items() for way in each if way not in ANSWERS]
 SAID = "what went wrong"
 UNTESTED = {"dynatrace api_key"}
@@ -57,6 +61,7 @@ class Everything:
     base_urls: dict[str, str]
     accepted: dict[str, JsonObject]
     refused: dict[str, JsonObject]
+    limited: dict[str, JsonObject]
     broken: dict[str, JsonObject]
     hidden: dict[str, JsonObject]
     requests: dict[str, Request]
@@ -69,10 +74,12 @@ class Vendors:
         self.mode = "accept"
         self.seen: dict[str, Request] = {}
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Sent:
         name, _, way = request.path.split("/")[1].partition("+")
         vendor = EXCHANGES[name]
         self.seen[f"{name} {way}"] = request
+        if self.mode == "limited":
+            return reply({}, status=vendor["limited"]["status"], headers=vendor["limited"]["headers"])
         if self.mode == "error":
             return reply(vendor["error"], status=400)
         if self.mode == "hidden_error":
@@ -82,7 +89,7 @@ class Vendors:
             refusal = vendor.get("refusal", {"status": 401, "body": {"wrong": wrong}})
             body, status = refusal["body"], refusal["status"]
             if isinstance(body, str):
-                return Response(status, body.encode(), {"Content-Type": "text/html"})
+                return Sent(status, body.encode(), {"Content-Type": "text/html"})
             return reply(body, status=status)
         return reply(vendor[way]["ok"], status=201 if vendor[way].get("created") else 200)
 
@@ -138,12 +145,14 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Everything:
         requests = dict(vendors.seen)
         refused = outcomes(local, WAYS, "another-")
         answers = {}
-        for kind in ("error", "hidden_error"):
+        for kind in ANSWERS[1:]:
             vendors.mode = kind
             answers[kind] = outcomes(
                 local, [way for way in WAYS if kind in EXCHANGES[way.partition(" ")[0]]], "s3cret-"
             )
-    return Everything(base_urls, accepted, refused, answers["error"], answers["hidden_error"], requests)
+    return Everything(
+        base_urls, accepted, refused, answers["limited"], answers["error"], answers["hidden_error"], requests
+    )
 
 
 def test_every_preset_is_here() -> None:
@@ -166,6 +175,8 @@ def test_on_the_wire(way: str, everything: Everything) -> None:
     refused = everything.refused[way]
     status = wanted.get("refusal", {"status": 401})["status"]
     assert refused["classification"] == ("unauthorized" if status == 401 else "unexpected"), refused
+    if "limited" in wanted:
+        assert everything.limited[way]["classification"] == "rate limited", everything.limited[way]
     if "error" in wanted:
         assert everything.broken[way]["classification"] == "unexpected"
         assert SAID in everything.broken[way]["message"], everything.broken[way]
@@ -173,6 +184,35 @@ def test_on_the_wire(way: str, everything: Everything) -> None:
         assert everything.hidden[way]["classification"] == "unexpected"
         assert SAID in everything.hidden[way]["message"], everything.hidden[way]
         assert "it is an error" in everything.hidden[way]["message"]
+
+
+NOW = 1_800_000_000.0
+IN_A_MINUTE = {
+    "epoch_s": "1800000060",
+    "epoch_ms": "1800000060000",
+    "epoch_us": "1800000060000000",
+    "delta_s": "60",
+    "iso8601": "2027-01-15T08:01:00Z",
+    "rfc3339": "2027-01-15T08:01:00Z",
+    "duration": "1m0s",
+}
+
+
+@pytest.mark.parametrize("name", [name for name, each in EXCHANGES.items() if "limited" in each])
+def test_a_limit_is_understood(name: str, tmp_path: Path) -> None:
+    """What a vendor answers when it is asked too often, and the time at which it wants to be asked again."""
+    way = next(iter(presets.load(name).schemes))
+    project = make(tmp_path, {"connections.d/c.yaml": connection_file(name, way)})
+    rate = project.connections["c"].rate_limit
+    told = EXCHANGES[name]["limited"]
+    headers = Headers({key.lower(): IN_A_MINUTE.get(value, value) for key, value in told["headers"].items()})
+    response = Response(told["status"], headers, {}, "https://example.com", 0.1, "{}")
+    assert limited(response, rate)
+    if set(told["headers"].values()) & set(IN_A_MINUTE):
+        assert asked(response, rate, NOW) == 60
+    remaining = next((key.lower() for key, value in told["headers"].items() if value == "0"), None)
+    if remaining and told["status"] != 429:
+        assert not limited(replace(response, headers=Headers({remaining: "7"})), rate)
 
 
 def test_ready_files_are_valid(tmp_path: Path) -> None:
