@@ -68,8 +68,10 @@ class Stop:
         await self._event.wait()
 
     def listen(self, owner: object, listener: Callable[[], None]) -> None:
-        """Call `listener` when somebody asks, until `forget`."""
+        """Call `listener` when somebody asks, until `forget`; at once where somebody has."""
         self._listeners[owner] = listener
+        if self.status is not None:
+            listener()
 
     def forget(self, owner: object) -> None:
         """Call it no longer."""

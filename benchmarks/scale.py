@@ -1,0 +1,108 @@
+"""`python -m benchmarks.scale`: many requests by `for_each`: time for each of them and peak memory, as their number grows.
+
+A whole process, `runner run`, sends them to the server of `benchmarks.server`. The time of its start, measured by a run of
+one item, is taken off before the rest is divided by the number of requests.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.__main__ import api
+from benchmarks.cases import RUNNER
+from benchmarks.server import TOKEN
+
+COUNTS = (1000, 5000, 20_000)
+CONCURRENCY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run: seconds from start to end, seconds of CPU, and the most memory that it held, in MiB."""
+
+    count: int
+    wall: float
+    cpu: float
+    memory: float
+
+
+def write_project(directory: Path, address: str, concurrency: int) -> None:
+    """Write a project that asks for so many items as its input says."""
+    connection = {
+        "type": "bearer",
+        "base_url": address,
+        "shared": True,
+        "auth": {"token": "env://API_TOKEN"},
+        "test": {"path": "/item/0"},
+    }
+    workflow = {
+        "inputs": {"count": {"type": "integer"}},
+        "actions": [
+            {
+                "id": "ask",
+                "for_each": "{{ range(inputs.count) | list }}",
+                "concurrency": concurrency,
+                "connection": "api",
+                "request": {"path": "/item/{{ item }}"},
+                "output": "{{ response.body.next }}",
+            }
+        ],
+        "outputs": {
+            "count": "{{ actions.ask.output | length }}",
+            "sum": "{{ actions.ask.output | sum }}",
+        },
+    }
+    for name, value in (("connections.d/api.yaml", connection), ("workflows.d/main.yaml", workflow)):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(json.dumps(value, indent=1))
+
+
+def run(directory: Path, count: int) -> Measured:
+    """Run the project once; raises RuntimeError where not every item came back."""
+    before = time.perf_counter()
+    process = subprocess.Popen(
+        [RUNNER, "run", "-q", "main", "-i", f"count={count}", "--no-history"],
+        cwd=directory,
+        env={"PATH": os.defpath, "HOME": str(directory), "API_TOKEN": TOKEN},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    process.stdout.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - before
+    process.returncode = os.waitstatus_to_exitcode(status)
+    expected = {"count": count, "sum": count * (count + 1) // 2}
+    if process.returncode or json.loads(output) != expected:
+        raise RuntimeError(f"{count} items ended with {process.returncode}:\n{output[:2000]}")
+    return Measured(count, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("counts", type=int, nargs="*", default=COUNTS, help="numbers of items")
+    parser.add_argument("--concurrency", type=int, default=CONCURRENCY, help="default 64")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="runner-scale-") as home, api() as address:
+        write_project(Path(home), address, options.concurrency)
+        start = min((run(Path(home), 1) for _ in range(3)), key=lambda one: one.wall)
+        print("| requests | wall | ms each | CPU, ms each | peak memory |")
+        print("|---:|---:|---:|---:|---:|")
+        for count in options.counts:
+            one = run(Path(home), count)
+            wall, cpu = ((a - b) / count * 1000 for a, b in ((one.wall, start.wall), (one.cpu, start.cpu)))
+            print(
+                f"| {count} | {one.wall:.1f} s | {wall:.2f} | {cpu:.2f} | {one.memory:.0f} MiB |", flush=True
+            )
+
+
+if __name__ == "__main__":
+    main()
