@@ -26,7 +26,10 @@ LARGEST_RECORDED_BODY = 8 * 1024
 
 @dataclass(slots=True)
 class Response:
-    """A response: what templates call `response`. `fault` says that the body is not the JSON it claims to be."""
+    """A response: what templates call `response`. `fault` says that the body is not the JSON it claims to be.
+
+    `pages` counts the pages of the request so far, this one included.
+    """
 
     status: int
     headers: Headers
@@ -35,6 +38,7 @@ class Response:
     elapsed: float
     text: str
     fault: str | None = None
+    pages: int = 1
 
     def context(self) -> dict[str, Any]:
         """Give what templates see."""
@@ -44,7 +48,7 @@ class Response:
             "body": self.body,
             "url": self.url,
             "elapsed": self.elapsed,
-            "pages": 1,
+            "pages": self.pages,
         }
 
     def for_actions(self) -> JsonObject:

@@ -43,15 +43,22 @@ class Remembered:
 
 
 class Attempts:
-    """One request of one action, over all its attempts."""
+    """One request of one action, over all its attempts. `page` is its number, from 1."""
 
     def __init__(
-        self, action: Action, connection: Connection | None, built: "Built", performance: "Performance"
+        self,
+        action: Action,
+        connection: Connection | None,
+        built: "Built",
+        performance: "Performance",
+        *,
+        page: int = 1,
     ) -> None:
         self.action = action
         self.connection = connection
         self.built = built
         self.performance = performance
+        self.page = page
         workflow = performance.workflow
         inherited = workflow.default_retry or (connection.retry if connection else None)
         self.retry: Retry = action.retry or inherited or Retry()
@@ -141,6 +148,7 @@ class Attempts:
             entry["error"] = clean.data(problem.failure.to_json())
             entry["sent"] = problem.sent
             return problem.failure, None, problem.sent
+        response.pages = self.page
         entry["duration"] = round(response.elapsed, 6)
         entry["status"] = response.status
         failure: Failure | None = None

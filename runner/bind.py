@@ -214,6 +214,7 @@ def limits(*levels: Mapping[str, Any]) -> Limits:
         nested_calls=merged.get("nested_calls", default.nested_calls),
         retry_after=seconds(merged["retry_after"]) if "retry_after" in merged else default.retry_after,
         retrying=seconds(merged["retrying"]) if "retrying" in merged else default.retrying,
+        pages=merged.get("pages", default.pages),
     )
 
 

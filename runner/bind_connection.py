@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runner import paginators
 from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth, rate_limit, retry
 from runner.diagnostics import error
 from runner.duration import seconds
 from runner.effective import Effective
-from runner.model import AllowRule, Connection, TestRequest, Tls
+from runner.model import AllowRule, Connection, Paginate, TestRequest, Tls
 from runner.secret_ref import SecretRef, looks_like_reference
 from runner.template import Mode, Template, Tree
 
@@ -24,21 +25,13 @@ def bind(
         bound = binder.text_or_secret(item, ("headers", key), CONNECTION_ROOTS)
         if bound is not None:
             headers[key] = bound
-    query: dict[str, Tree | SecretRef] = {}
-    for key, item in value.get("query", {}).items():
-        place = ("query", key)
-        taken = (
-            binder.text_or_secret(item, place, CONNECTION_ROOTS)
-            if isinstance(item, str)
-            else binder.tree(item, place, CONNECTION_ROOTS)
-        )
-        if taken is not None or item is None:
-            query[key] = taken
+    query = _query(value.get("query", {}), binder)
     after = CONNECTION_ROOTS | {"response"}
     tls = value.get("tls", {})
     ca = tls.get("ca")
     if ca is not None and looks_like_reference(ca):
         ca = binder.secret(ca, ("tls", "ca"))
+    paging = paginators.bind(value.get("paginate"), ("paginate",), binder)
     connection = Connection(
         name=name,
         type=value["type"],
@@ -59,6 +52,7 @@ def bind(
         error_message=_template(value, "error_message", binder, after),
         retry=retry(value.get("retry")),
         timeout=seconds(value["timeout"]) if "timeout" in value else None,
+        paginate=paging if isinstance(paging, Paginate) else None,
         rate_limit=rate_limit(_whole_rate(value, binder)),
         concurrency=value.get("concurrency", 64),
         idempotency=value["idempotency"]["header"] if "idempotency" in value else None,
@@ -72,6 +66,20 @@ def bind(
         templates=tuple(binder.templates),
     )
     return None if binder.diagnostics else connection
+
+
+def _query(value: Mapping[str, Any], binder: Binder) -> dict[str, Tree | SecretRef]:
+    query: dict[str, Tree | SecretRef] = {}
+    for key, item in value.items():
+        place = ("query", key)
+        taken = (
+            binder.text_or_secret(item, place, CONNECTION_ROOTS)
+            if isinstance(item, str)
+            else binder.tree(item, place, CONNECTION_ROOTS)
+        )
+        if taken is not None or item is None:
+            query[key] = taken
+    return query
 
 
 def _whole_rate(value: Mapping[str, Any], binder: Binder) -> Mapping[str, Any] | None:

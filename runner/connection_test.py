@@ -138,6 +138,7 @@ def _workflow(project: Project, names: Sequence[str]) -> Workflow:
             query=dict(test.query),
             body_kind="json" if test.has_json else None,
             body=test.json,
+            paginate=False,
         )
         actions.append(
             Action(

@@ -14,7 +14,7 @@ from runner.document import Document, Pointer
 from runner.presets import Preset, Scheme
 from runner.source import Span
 
-MERGED = ("headers", "query")
+MERGED = ("headers", "query", "rate_limit")
 """Keys whose parts are merged by name: a connection adds to what its preset sends."""
 
 _VARIABLE = re.compile(r"\{\{\s*variables\.([a-z][a-z0-9_]*)\s*\}\}")

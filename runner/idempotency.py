@@ -6,6 +6,7 @@ PayPal up to 38: a UUID fits all.)
 """
 
 from runner.model import IDEMPOTENT_METHODS, Action, Connection
+from runner.paginators import effective
 
 SHOWN = "‹idempotency key›"
 """What stands in a plan where a run will send a key."""
@@ -23,9 +24,12 @@ def key(run_id: str, step: str) -> str:
 def header(action: Action, connection: Connection | None) -> str | None:
     """Name the header in which the request of an action carries a key; None where it carries none.
 
-    A method that is idempotent needs none.
+    A method that is idempotent needs none. Pages carry none: an API that knows the key would answer with the first page
+    again. Nor does the request of a connection test: its key would be the same for ever.
     """
     if connection is None or connection.idempotency is None or action.section == "test":
+        return None
+    if effective(action, connection) is not None:
         return None
     return None if action.config.method in IDEMPOTENT_METHODS else connection.idempotency
 

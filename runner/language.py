@@ -190,7 +190,7 @@ LIMITS: Json = closed(
         "items": {
             "type": "integer",
             "minimum": 1,
-            "description": "Most items of one `for_each`. Default 100000.",
+            "description": "Most items of one `for_each`, and of all pages of one request. Default 100000.",
             "examples": [250000],
         },
         "nested_calls": {
@@ -199,6 +199,12 @@ LIMITS: Json = closed(
             "maximum": 100,
             "description": "Most workflow calls inside of each other. Default 20.",
             "examples": [30],
+        },
+        "pages": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Most pages of one request. Default 1000.",
+            "examples": [5000],
         },
         "retry_after": time_span("Longest wait that a server may ask for. Default 2m.", "10m"),
         "retrying": time_span(

@@ -3,7 +3,7 @@
 from functools import cache
 
 from runner import language_presets as ready
-from runner import registry
+from runner import paginators, registry
 from runner.language import (
     DESCRIPTION,
     EXPECT,
@@ -67,6 +67,7 @@ _CONNECTION_KEYS: Json = {
     ),
     "retry": RETRY,
     "timeout": TIMEOUT,
+    "paginate": paginators.schema(default=True),
     "rate_limit": RATE_LIMIT,
     "concurrency": CONCURRENCY,
     "idempotency": IDEMPOTENCY,

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from runner import registry
+from runner import paginators, registry
 from runner.language import (
     COURSE,
     DESCRIPTION,
@@ -154,7 +154,7 @@ def workflow() -> Json:
         "A workflow: inputs, actions, outputs.",
         _WORKFLOW_KEYS,
         required=["actions"],
-        **{"$defs": {"action": _action()}},
+        **{"$defs": {"action": _action(), "paginate": paginators.schema(default=False)}},
     )
 
 

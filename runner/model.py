@@ -52,6 +52,22 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paginate:
+    """How pages follow each other. `config` is that of the style (`runner/paginators/`).
+
+    Without `style` it is laid over that of the connection (`paginators.effective`). `automatic`: a connection's holds for
+    every GET that says nothing else.
+    """
+
+    style: str | None = None
+    config: Any = None
+    items: Template | None = None
+    more: Template | None = None
+    max_pages: int | None = None
+    automatic: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expect:
     """What a response must be. `status` holds codes ("201") and classes ("2xx"); None is the default."""
 
@@ -111,6 +127,7 @@ class Limits:
     nested_calls: int = 20
     retry_after: float = 120.0
     retrying: float = 300.0
+    pages: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +154,7 @@ class Connection:
     error_message: Template | None = None
     retry: Retry | None = None
     timeout: float | None = None
+    paginate: Paginate | None = None
     rate_limit: RateLimit | None = None
     concurrency: int = 64
     idempotency: str | None = None

@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlsplit
 
-from runner import exact_json, idempotency, registry
+from runner import exact_json, idempotency, paginators, registry
 from runner.auth import Shown
+from runner.bind import limits
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection
 from runner.plan import View, label_of
@@ -59,6 +60,9 @@ def describe(action: Action, view: View) -> JsonObject:
         headers |= credentials.headers
         query |= credentials.query
     query |= {name: view.show(item) for name, item in config.query.items()}
+    paging = paginators.effective(action, connection)
+    if paging is not None:
+        query |= registry.load("paginators", str(paging.style)).first(paging.config).query
     headers = _merged(headers, {name: view.show(item) for name, item in config.headers.items()})
     key_header = idempotency.header(action, connection)
     if key_header is not None and not _has(config.headers, key_header):
@@ -71,6 +75,9 @@ def describe(action: Action, view: View) -> JsonObject:
     if config.body_kind:
         described["body_kind"] = config.body_kind
         described["body"] = view.show(config.body)
+    if paging is not None:
+        most = limits(view.project.limits, view.workflow.limits).pages
+        described["paginate"] = paginators.describe(paging, most)
     return described
 
 
@@ -154,6 +161,11 @@ async def send(action: Action, performance: "Performance") -> Any:
     from runner.attempts import Attempts
 
     connection = performance.session.connection(action.connection) if action.connection else None
+    paging = paginators.effective(action, connection)
+    if paging is not None:
+        from runner.pages import Pages
+
+        return await Pages(action, connection, paging, performance).run()
     built = build(action, connection, performance)
     performance.record["request"] = performance.session.redactor.data(built.shown)
     answer = await Attempts(action, connection, built, performance).run()

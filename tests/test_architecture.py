@@ -36,7 +36,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "keep": "history",
         "execute": """
             redirects tls target progress decoder body_format dispatch client throttle session means
-            answer waits attempts request perform scope items course frame engine
+            answer waits attempts request pages perform scope items course frame engine
             """,
         "run": "run connection_test last_tests exclusive",
     }.items()
@@ -52,7 +52,7 @@ FOLDERS: dict[str, str] = {
     "rules": "execute",
     "actions": "execute",
     "transports": "execute",
-    "paginators": "execute",
+    "paginators": "load",
     "presets": "load",
     "backends": "execute",
     "schedulers": "load",

@@ -51,6 +51,7 @@ def test_every_mapping_with_known_keys_is_closed(name: str) -> None:
     open_on_purpose = (
         "/properties/vault/properties/auth",
         "/properties/inputs/additionalProperties",
+        "/properties/paginate",
         "/then",
         "/else",
         "/if",
@@ -86,9 +87,7 @@ def test_every_example_of_a_key_satisfies_it(name: str) -> None:
         examples = schema.get("examples")
         for example in examples if isinstance(examples, list) and "/properties/examples" not in where else ():
             problems = list(
-                Draft202012Validator({**whole, **schema} if "$ref" in str(schema) else schema).iter_errors(
-                    example
-                )
+                Draft202012Validator({"$defs": whole.get("$defs", {}), **schema}).iter_errors(example)
             )
             assert problems == [], f"{where}: {example}"
 

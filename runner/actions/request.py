@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner import paginators
 from runner.bind import SEND_ROOTS, Binder
 from runner.document import Pointer
 from runner.language import HEADERS, QUERY, closed, text
-from runner.model import Action
+from runner.model import Action, Paginate
 from runner.perform import Performance
 from runner.plan import View
 from runner.template import Mode, Template, Tree
@@ -47,6 +48,11 @@ SCHEMA: dict[str, Any] = closed(
             enum=["follow", "same_host", "never"],
             examples=["never"],
         ),
+        "paginate": {
+            "$ref": "#/$defs/paginate",
+            "description": "Read all pages of the answer; false: one request, whatever the connection says.",
+            "examples": [{"style": "link", "items": "{{ response.body }}"}, False],
+        },
     },
     description="One HTTP exchange. `path` with a connection, or `url` without; at most one of json, form, body.",
     examples=[{"method": "POST", "path": "/tickets", "json": {"title": "{{ inputs.title }}"}}],
@@ -69,6 +75,7 @@ class Config:
     body_kind: str | None = None
     body: Tree = None
     redirects: str = "same_host"
+    paginate: Paginate | bool | None = None
 
 
 def bind(value: dict[str, Any], pointer: Pointer, binder: Binder) -> Config:
@@ -116,6 +123,7 @@ def bind(value: dict[str, Any], pointer: Pointer, binder: Binder) -> Config:
         body_kind=body_kind,
         body=binder.tree(value[body_kind], (*pointer, body_kind), SEND_ROOTS) if body_kind else None,
         redirects=value.get("redirects", "same_host"),
+        paginate=paginators.bind(value.get("paginate"), (*pointer, "paginate"), binder),
     )
 
 

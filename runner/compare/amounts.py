@@ -24,6 +24,7 @@ LIMITS: dict[Path, Any] = {
     ("limits", "body"): "10MiB",
     ("limits", "connect"): "10s",
     ("limits", "template_output"): "10MiB",
+    ("limits", "pages"): 1000,
     ("limits", "retry_after"): "2m",
     ("limits", "retrying"): "5m",
     ("limits", "items"): 100_000,
@@ -45,6 +46,8 @@ def raised(
 ) -> Iterator[JsonObject]:
     """List the bounds that a change raised."""
     for path, default in bounds.items():
+        if "paginate" in path and not isinstance(dig(after, *path[:-1]), dict):
+            continue  # no pages are read any more
         pair = [default if (given := dig(value, *path)) is MISSING else given for value in (before, after)]
         if higher(*pair):
             yield danger("raised", ".".join(path), file, before=_said(pair[0]), after=_said(pair[1]), **where)

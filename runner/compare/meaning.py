@@ -100,7 +100,8 @@ def _spelled(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _traffic(value: dict[str, Any]) -> None:
-    """Spell `rate_limit` and `idempotency`: names of headers say the same in any case."""
+    """Spell `paginate`, `rate_limit` and `idempotency`: names of headers say the same in any case."""
+    _paginate(value)
     for key, names in (("rate_limit", ("remaining",)), ("idempotency", ("header",))):
         if isinstance(value.get(key), dict):
             value[key] = {
@@ -167,6 +168,7 @@ def action(value: Any, section: str, defaults: Mapping[str, Any]) -> dict[str, A
         for key in INHERITED:
             if key in defaults and key not in made and not (key == "connection" and "url" in made["request"]):
                 made[key] = defaults[key]
+        _paginate(made["request"])
     _expect(made)
     _quantities(made)
     if isinstance(made.get("wait"), str):
@@ -283,6 +285,24 @@ def _quantities(value: dict[str, Any]) -> None:
         if not retry["backoff"]:
             del retry["backoff"]
     value["retry"] = retry
+
+
+_PAGINATE: dict[str, Any] = {"max_pages": 1000, "when": "always"}
+_STYLES: dict[Any, dict[str, Any]] = {
+    "link": {"rel": "next"},
+    "cursor": {"in": "query"},
+    "page": {"param": "page", "start": 1},
+    "offset": {"param": "offset", "start": 0, "limit_param": "limit"},
+}
+
+
+def _paginate(value: dict[str, Any]) -> None:
+    """Leave out of `paginate` what holds anyway."""
+    given = value.get("paginate")
+    if isinstance(given, dict):
+        style = given.get("style")
+        implied = {**_PAGINATE, **(_STYLES.get(style, {}) if isinstance(style, str) else {})}
+        value["paginate"] = _plain(given, {(key,): item for key, item in implied.items()})
 
 
 def _unordered(items: list[Any]) -> list[Any]:

@@ -143,6 +143,9 @@ class _Action:
             yield self._item("raised", "retry.on: more is tried again", after=added)
 
     def _repeated(self) -> Iterator[JsonObject]:
+        old, new = (dig(side, "request", "paginate") for side in (self.before, self.after))
+        if not self.new and old in (MISSING, False) and new not in (MISSING, False):
+            yield self._item("raised", "request.paginate: all pages are read")
         for key in ("for_each", "repeat"):
             if key in self.after and key not in self.before and not self.new:
                 yield self._item("raised", f"{key}: it was done once before", after=self.after[key])

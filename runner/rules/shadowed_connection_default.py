@@ -1,6 +1,6 @@
 """An action says again what its connection says, or replaces it in a way that is easy to miss.
 
-A header, parameter, `timeout` or `retry` that is equal to that of the connection has no effect now, and hides the
+A header, parameter, `timeout`, `retry` or `paginate` that is equal to that of the connection has no effect now, and hides the
 change when the connection's is changed. A header that replaces one of the connection in other upper and lower case
 looks like a second one; one that replaces a secret header sends the request without that secret. One that the
 credentials of the connection set, such as `Authorization`, is not what is sent.
@@ -39,12 +39,13 @@ actions:
 """
 
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from typing import Any
 
 from runner import idempotency
 from runner.diagnostics import Diagnostic, Label, Severity
 from runner.document import Pointer
-from runner.model import Action, Connection, Workflow
+from runner.model import Action, Connection, Paginate, Workflow
 from runner.project import Project
 from runner.secret_ref import SecretRef
 from runner.source import Span
@@ -128,10 +129,23 @@ def _defaults(workflow: Workflow, action: Action, connection: Connection) -> Ite
         ("timeout", action.timeout, workflow.default_timeout, connection.timeout),
         ("retry", action.retry, workflow.default_retry, connection.retry),
     )
+    paging = action.config.paginate
+    if isinstance(paging, Paginate) and connection.paginate is not None:
+        same = replace(connection.paginate, automatic=True)
+        if _written(paging) == _written(same):
+            here = workflow.document.span((*action.pointer, "request", "paginate"), key=True)
+            remedy = "leave it out" if connection.paginate.automatic else "write `paginate: true`"
+            yield _finding("`paginate` is that of the connection", here, connection, ("paginate",), remedy)
     for key, own, between, inherited in pairs:
         if own is not None and between is None and own == inherited:
             here = workflow.document.span((*action.pointer, key), key=True)
             yield _finding(f"`{key}` is that of the connection", here, connection, (key,), "leave it out")
+
+
+def _written(paging: Paginate) -> list[Any]:
+    """Give a pagination as it is written, to compare it."""
+    own = [getattr(paging.config, each.name) for each in fields(paging.config)] if paging.config else []
+    return [paging.style, paging.max_pages, *map(_plain, [paging.items, paging.more, *own])]
 
 
 def _plain(tree: Any) -> Any:

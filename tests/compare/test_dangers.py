@@ -38,6 +38,9 @@ WORKFLOW_DANGERS = [
     ("- id: search\n", "- id: search\n        retry: {attempts: 5}\n", [("raised", "retry.attempts")]),
     ("- id: search\n", "- id: search\n        retry: {on: [500]}\n", [("raised", "retry.on: more is tried again")]),
     ("- id: search\n", "- id: search\n        timeout: 5m\n", [("raised", "timeout")]),
+    ("path: /search,", "path: /search, paginate: {style: link},", [("raised", "request.paginate: all pages are read")]),
+    ("    inputs:", "    limits: {pages: 1001}\n    inputs:", [("raised", "limits.pages")]),
+    ("    inputs:", "    limits: {pages: 10, retry_after: 1h}\n    inputs:", [("raised", "limits.retry_after")]),
     ("    inputs:", "    timeout: 2h\n    inputs:", [("raised", "timeout")]),
     ("    inputs:", "    limits: {body: 50MiB}\n    inputs:", [("raised", "limits.body")]),
     ("    inputs:", "    defaults: {timeout: 5m}\n    inputs:", [("raised", "timeout")] * 2),
@@ -129,6 +132,29 @@ def test_a_connection_that_may_be_used_more(now: str, expected: list[tuple[str, 
     before = edited(TICKETS, "shared: true", LIMITED)
     after = edited(TICKETS, "shared: true", f"shared: true\n    {now}")
     assert dangers(compared(before, after)) == expected
+
+
+PAGED = "path: /search, paginate: {style: page, max_pages: 5, items: '{{ response.body }}'}"
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("{style: page, param: page, start: 1, max_pages: 5, items: '{{ response.body }}'}", None),
+        ("{style: page, max_pages: 4, items: '{{ response.body }}'}", []),
+        (
+            "{style: page, max_pages: 6, items: '{{ response.body }}'}",
+            [("raised", "request.paginate.max_pages")],
+        ),
+        ("{style: page, items: '{{ response.body }}'}", [("raised", "request.paginate.max_pages")]),
+        ("false", []),
+    ],
+)
+def test_pages_that_are_read(now: str, expected: list[tuple[str, str]] | None) -> None:
+    before = edited(ESCALATE, "path: /search", PAGED)
+    result = compared(before, edited(ESCALATE, "path: /search", f"path: /search, paginate: {now}"))
+    assert dangers(result) == (expected or [])
+    assert bool(result["changes"]) == (expected is not None)
 
 
 def test_idempotency_keys_are_a_danger_as_idempotent_is() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.diagnostics import Diagnostic
 from tests.rules.exact import SCALARS, only_place, said, styled
 from tests.rules.projects import TICKETS, findings, underlined
 
@@ -273,3 +274,120 @@ def test_an_action_that_is_switched_off(tmp_path: Path) -> None:
 def test_what_may_go_on(stop: str, tmp_path: Path) -> None:
     text = f"inputs: {{x: {{type: string}}}}\nactions:\n  - {stop}\n  - {{id: b, set: {{v: 1}}}}\n"
     assert said(tmp_path, "unreachable-action", {W: text}) == []
+
+
+def told(root: Path, files: dict[str, str]) -> list[Diagnostic]:
+    """Give what is found beside the input that `through` declares and nothing uses."""
+    return [item for item in findings(root, files) if item.rule != "unused-input"]
+
+
+PAGES = "{style: cursor, param: after, next: '{{ response.body.next }}'}"
+
+
+@pytest.mark.parametrize(
+    ("method", "paginate", "more", "message", "marked"),
+    [
+        ("GET", "true", "", "the connection 'c' has no `paginate`", "paginate"),
+        ("GET", "{max_pages: 3}", "", "the connection 'c' has no `paginate`", "paginate"),
+        ("PUT", PAGES, "", "a PUT has no pages to read", "paginate"),
+        ("GET", "{style: page}", "", "the style `page` cannot see where the list ends", "paginate"),
+        (
+            "GET",
+            "{style: offset, more: '{{ response.body.m }}'}",
+            "",
+            "cannot tell how many items",
+            "paginate",
+        ),
+        ("POST", PAGES.replace("}'}", "}', in: body}"), "", "has no JSON body to stand in", "paginate"),
+        (
+            "GET",
+            "{style: cursor, param: a, next: '{{ run.id }}'}",
+            "",
+            "`next` is the same",
+            "'{{ run.id }}'",
+        ),
+        ("GET", "{style: link, more: 'yes'}", "", "`more` is the same for every page", "'yes'"),
+    ],
+)
+def test_pages_that_cannot_be_read(
+    method: str, paginate: str, more: str, message: str, marked: str, tmp_path: Path
+) -> None:
+    text = through(f"      method: {method}\n      path: /x\n      paginate: {paginate}\n{more}")
+    found = with_connection(tmp_path, "unusable-pagination", text, marked)
+    assert message in found
+
+
+def test_pages_of_a_connection_are_judged_where_they_are_used(tmp_path: Path) -> None:
+    shared = TICKETS + "paginate: {style: page}\n"
+    found = findings(tmp_path, {C: shared, W: through("      path: /x\n")})
+    (one,) = [item for item in found if item.rule == "unusable-pagination"]
+    assert underlined(tmp_path, one.primary.span) == "request"
+    assert [underlined(tmp_path, label.span) for label in one.related] == ["style"]
+    items = "      path: /x\n      paginate: {items: '{{ response.body }}'}\n"
+    assert not told(tmp_path, {C: shared, W: through(items)})
+    assert not told(tmp_path, {C: shared, W: through("      path: /x\n      paginate: false\n")})
+
+
+@pytest.mark.parametrize(
+    ("lines", "message", "marked"),
+    [
+        (f"method: POST\n      paginate: {PAGES}", "this POST is sent once for every page", "paginate"),
+        (
+            "query: {page: 2}\n      paginate: {style: page, items: '{{ response.body }}'}",
+            "sets the parameter",
+            "page",
+        ),
+        (
+            "paginate: {style: link, items: '{{ run.id }}'}",
+            "`items` is the same for every page",
+            "'{{ run.id }}'",
+        ),
+    ],
+)
+def test_pages_that_are_hardly_meant(lines: str, message: str, marked: str, tmp_path: Path) -> None:
+    text = through(f"      path: /x\n      {lines}\n")
+    assert message in with_connection(tmp_path, "doubtful-pagination", text, marked)
+    harmless = text.replace("method: POST", "method: GET").replace("query: {page: 2}", "query: {q: 2}")
+    if "run.id" not in text:
+        assert not [
+            item for item in findings(tmp_path, {C: TICKETS, W: harmless}) if "pagination" in item.rule
+        ]
+
+
+@pytest.mark.parametrize(
+    "leak", ["{{ secrets.a }}", "{{ inputs.x }}", "{{ actions.b.output }}", "{{ item }}"]
+)
+@pytest.mark.parametrize("key", ["next", "more"])
+def test_what_leads_to_the_next_page_is_made_of_the_answer(key: str, leak: str, tmp_path: Path) -> None:
+    given = {"next": "{{ response.body.n }}", key: leak + "{{ response.body.n }}"}
+    more = f", more: '{given['more']}'" if "more" in given else ""
+    text = (
+        "secrets: {a: 'vault://secret/a#b'}\ninputs: {x: {secret: true}}\n"
+        "actions:\n  - {id: b, set: {c: 1}}\n  - id: a\n    connection: c\n    for_each: [1]\n    request:\n"
+        f"      path: /x\n      paginate: {{style: cursor, param: a, next: '{given['next']}'{more}}}\n"
+    )
+    found = [item for item in findings(tmp_path, {C: TICKETS, W: text}) if item.rule == "unavailable-root"]
+    assert len(found) == 1
+
+
+def test_pagination_that_says_what_the_connection_says(tmp_path: Path) -> None:
+    shared = TICKETS + f"paginate: {PAGES}\n"
+    text = through(f"      path: /x\n      paginate: {PAGES}\n")
+    (one,) = told(tmp_path, {C: shared, W: text})
+    assert (one.rule, one.help) == ("shadowed-connection-default", "leave it out")
+    asked = shared.replace("}'}", "}', when: asked}")
+    (one,) = told(tmp_path, {C: asked, W: text})
+    assert one.help == "write `paginate: true`"
+
+
+def test_a_constant_idempotency_key_is_the_same_in_every_run(tmp_path: Path) -> None:
+    shared = TICKETS + "idempotency: {header: Idempotency-Key}\n"
+    lines = "      path: /x\n      method: POST\n      headers: {idempotency-key: %s}\n"
+    (one,) = told(tmp_path, {C: shared, W: through(lines % "mine")})
+    assert one.rule == "shadowed-connection-default"
+    assert "the same in every run" in one.message
+    assert not told(tmp_path, {C: shared, W: through(lines % "'{{ run.id }}'")})
+    retry = "    retry: {attempts: 9, on: [500, timeout]}\n"
+    post = "      path: /x\n      method: POST\n"
+    assert not told(tmp_path, {C: shared, W: through(post, retry)})
+    assert told(tmp_path, {C: TICKETS, W: through(post, retry)})

@@ -122,6 +122,9 @@ def _request(request: JsonObject) -> list[str]:
         f"{_INDENT}{one_line(str(name))}: {one_line(_value(value))}"
         for name, value in (request.get("headers") or {}).items()
     ]
+    if pages := request.get("paginate"):
+        said = ", ".join(f"{name} {_value(item)}" for name, item in pages.items())
+        lines.append(f"{_INDENT}pages: {one_line(said)}")
     body = request.get("body")
     if body is None and not request.get("body_kind"):
         return lines
