@@ -18,7 +18,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from runner.sensitive import MASK, Redactor, Rendered, Secret, placeholder, written_forms
+from runner.sensitive import MASK, PASSING, Redactor, Rendered, Secret, placeholder, written_forms
 
 VALUE = "p4ss/w+rd&<'\"é> ü$x"
 
@@ -332,3 +332,16 @@ def test_a_form_of_one_secret_that_is_another_secret() -> None:
     encoded = base64.b64encode(b"token-value-one").decode()
     cleaner = redactor("token-value-one", encoded)
     assert cleaner.text(encoded) == MASK
+
+
+def test_values_of_single_requests_are_searched_for_while_they_are_among_the_last() -> None:
+    redactor = Redactor()
+    redactor.add("the-key-itself", "key")
+    redactor.add_passing("sign+1/=")
+    redactor.add_passing("short")
+    assert redactor.text("a sign+1/= b sign%2B1%2F%3D c short") == f"a {MASK} b {MASK} c short"
+    assert redactor.found_in({"a": ["x sign+1/= y"]})
+    for number in range(PASSING):
+        redactor.add_passing(f"signature-{number:03d}")
+    assert not redactor.found_in("sign+1/=")
+    assert redactor.data(["signature-000", f"signature-{PASSING - 1:03d}"]) == [MASK, MASK]

@@ -1,6 +1,10 @@
 """What is blanked in messages and comparisons knows every field of every auth type that is no secret."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from runner import registry
@@ -31,3 +35,35 @@ def test_plain_fields_are_known_as_such() -> None:
     }
     judged = {path[-1] for path in scalars if not compared._FREE_FIELDS & set(path)} - secret
     assert judged - compared._PLAIN_FIELDS == set()
+
+
+LOOK = """
+import json, sys
+from pathlib import Path
+from runner.check import require
+from runner.project import load
+require(load(Path()))
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_checking_imports_nothing_that_only_a_run_needs(tmp_path: Path) -> None:
+    for folder in ("connections.d", "workflows.d"):
+        (tmp_path / folder).mkdir()
+    for name in registry.names("auth"):
+        example = registry.load("auth", name).EXAMPLE
+        (tmp_path / "connections.d" / f"{name}.yaml").write_text(example, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", LOOK], cwd=tmp_path, capture_output=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "runner.auth.session" in loaded
+    heavy = (
+        "jwt",
+        "cryptography",
+        "asyncio",
+        "ssl",
+        "secrets",
+        "http.client",
+        "httptools",
+        "httpx",
+    )
+    assert loaded & set(heavy) == set()
