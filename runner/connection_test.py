@@ -34,6 +34,7 @@ _BY_KIND = {
     FailureKind.RENDER: "misconfigured",
     FailureKind.REDIRECT: "misconfigured",
     FailureKind.NOT_ALLOWED: "misconfigured",
+    FailureKind.UNAUTHORIZED: "unauthorized",
     FailureKind.SECRET_UNAVAILABLE: SECRET_UNAVAILABLE,
 }
 
@@ -187,7 +188,8 @@ async def _test(session: Session, connection: Connection) -> JsonObject:
         by_status = "rate limited"
     result["classification"] = by_status or _BY_KIND.get(kind, "unexpected")
     result["message"] = error["message"]
-    remedy = _REMEDIES.get(str(result["classification"])) or error.get("help")
+    remedy = _REMEDIES.get(str(result["classification"])) if status is not None else None
+    remedy = remedy or error.get("help")
     if remedy:
         result["help"] = remedy
     place = connection.locate(("test", "path"))

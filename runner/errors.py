@@ -59,6 +59,7 @@ class FailureKind(StrEnum):
     SECRET_UNAVAILABLE = "secret-unavailable"  # noqa: S105 - likewise
     LOCKED = "locked"
     HISTORY = "history-unavailable"
+    UNAUTHORIZED = "unauthorized"
     FAILED = "failed"
     CANCELLED = "cancelled"
 

@@ -212,17 +212,24 @@ class Authenticator:
             422: "`permissions` and `repositories` must be within what the installation was granted",
         }
         remedy = remedies.get(answer.status, "GitHub's status page may know more")
-        return self._failed(f"gave no token for the installation (status {answer.status})", remedy)
-
-    def _failed(self, message: str, remedy: str) -> FailureError:
-        host = urlsplit(self._means.base_url()).netloc
-        return FailureError(
-            Failure(
-                kind=FailureKind.UNEXPECTED_STATUS,
-                message=f"{host} {message} of the connection '{self._means.connection}'",
-                help=remedy,
-            )
+        return self._failed(
+            f"gave no token for the installation (status {answer.status})",
+            remedy,
+            FailureKind.UNAUTHORIZED if answer.status in remedies else FailureKind.UNEXPECTED_STATUS,
+            retryable=answer.status >= 500,
         )
+
+    def _failed(
+        self,
+        message: str,
+        remedy: str,
+        kind: FailureKind = FailureKind.UNEXPECTED_STATUS,
+        *,
+        retryable: bool = False,
+    ) -> FailureError:
+        host = urlsplit(self._means.base_url()).netloc
+        whole = f"{host} {message} of the connection '{self._means.connection}'"
+        return FailureError(Failure(kind=kind, message=whole, help=remedy, retryable=retryable))
 
 
 def api_root(base_url: str) -> str:

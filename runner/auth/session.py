@@ -304,12 +304,7 @@ class Authenticator:
         config, now = self._config, self._means.now()
         answer = await self._send(config.login, None, harmless=config.login.method == "GET")
         if answer.status >= 400:
-            raise self._failed(
-                f"was answered with status {answer.status}",
-                "check auth.username and auth.password: try them at the API's own login"
-                if answer.status in (400, 401, 403, 422)
-                else "check `auth.login`: its path, its method, its body",
-            )
+            raise self._refused(answer.status)
         token = self._means.value(config.token, response=_response(answer))
         if not isinstance(token, str | int) or isinstance(token, bool) or token == "":
             raise self._failed(
@@ -345,15 +340,31 @@ class Authenticator:
             Message(method=request.method, url=url, headers=tuple(pairs), body=body, harmless=harmless)
         )
 
-    def _failed(self, message: str, remedy: str) -> FailureError:
-        login = self._config.login
-        return FailureError(
-            Failure(
-                kind=FailureKind.UNEXPECTED_STATUS,
-                message=f"the login of the connection '{self._means.connection}' ({login.method} {login.path.text}) {message}",
-                help=remedy,
-                span=login.path.span,
+    def _refused(self, status: int) -> FailureError:
+        message = f"was answered with status {status}"
+        if status in (400, 401, 403, 422):
+            remedy = "check auth.username and auth.password: try them at the API's own login"
+            return self._failed(message, remedy, FailureKind.UNAUTHORIZED)
+        if status == 429:
+            return self._failed(
+                message, "the API counts logins: run it later, or less often", FailureKind.RATE_LIMITED
             )
+        if status >= 500:
+            return self._failed(message, "the API has trouble of its own: run it later", retryable=True)
+        return self._failed(message, "check `auth.login`: its path, its method, its body")
+
+    def _failed(
+        self,
+        message: str,
+        remedy: str,
+        kind: FailureKind = FailureKind.UNEXPECTED_STATUS,
+        *,
+        retryable: bool = False,
+    ) -> FailureError:
+        login = self._config.login
+        whole = f"the login of the connection '{self._means.connection}' ({login.method} {login.path.text}) {message}"
+        return FailureError(
+            Failure(kind=kind, message=whole, help=remedy, span=login.path.span, retryable=retryable)
         )
 
     def _warn(self, why: str) -> None:

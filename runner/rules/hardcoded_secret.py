@@ -40,6 +40,7 @@ SEVERITY = Severity.ERROR
 SUMMARY = "a credential is typed into a file"
 
 _HELP = "replace it where it came from, store the new one in Vault and write vault://MOUNT/PATH#FIELD"
+_LOGIN_HELP = "replace it where it came from, store the new one in Vault, write its reference at auth.password, and {{ auth.password }} here"
 _CARRIERS = frozenset({"headers", "query", "form"})
 _CALLED = {"headers": "header", "query": "query parameter", "form": "form field", "json": "field"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -114,7 +115,8 @@ def _named(document: Document) -> Iterator[Diagnostic]:
         if is_credential(name):
             what = _CALLED[str(pointer[place])]
             message = f"the {what} '{name}' holds a typed-in credential"
-            yield error("hardcoded-secret", message, document.span(pointer), help=_HELP, concealed=True)
+            remedy = _LOGIN_HELP if "auth" in pointer[:place] else _HELP
+            yield error("hardcoded-secret", message, document.span(pointer), help=remedy, concealed=True)
 
 
 def _shaped(path: str, text: str) -> Iterator[tuple[str, Span]]:

@@ -262,7 +262,7 @@ def test_a_login_that_is_refused(tmp_path: Path) -> None:
         )
         assert (server.count("POST"), server.count("GET")) == (1, 0)
     assert done.failure == (
-        "unexpected-status",
+        "unauthorized",
         "the login of the connection 'api' (POST /session) was answered with status 401",
     )
     assert done.result.error is not None

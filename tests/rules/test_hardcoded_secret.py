@@ -6,6 +6,7 @@ import pytest
 
 from runner.rules.hardcoded_secret import is_credential
 from tests.rules.projects import TICKETS, underlined
+from tests.rules.projects import findings as every_finding
 from tests.rules.projects import spine as findings
 
 RULE = "hardcoded-secret"
@@ -263,3 +264,29 @@ def test_secrets_of_a_workflow_are_references(tmp_path: Path) -> None:
     text = "secrets: {p: hunter2hunter2, q: 17}\nactions:\n  - {id: a, set: {a: '{{ secrets.p }}'}}\n"
     found = findings(tmp_path, {"workflows.d/w.yaml": text})
     assert [(item.rule, item.primary.concealed) for item in found] == [(RULE, True), (RULE, True)]
+
+
+SESSION = """\
+type: session
+base_url: https://example.com
+shared: true
+auth:
+  username: robot
+  password: vault://secret/desk#password
+  login: {path: /PATH, json: {user: robot, deep: [{password: VALUE}], key: "{{ auth.password }}"}, headers: {X-Token: OTHER}}
+  token: "{{ response.body.token }}"
+"""
+
+
+def test_the_body_of_a_login_is_no_place_for_a_password(tmp_path: Path) -> None:
+    text = SESSION.replace("VALUE", "pass-in-git").replace("OTHER", "token-in-git").replace("PATH", "a/../b")
+    found = every_finding(tmp_path, {"connections.d/c.yaml": text})
+    told = [(item.rule, item.message) for item in found if item.severity == "error"]
+    assert told == [
+        ("url-escapes-base", "'..' in the path names another place than it seems to"),
+        (RULE, "the field 'password' holds a typed-in credential"),
+        (RULE, "the header 'X-Token' holds a typed-in credential"),
+    ]
+    assert "{{ auth.password }} here" in str(found[-1].help)
+    fine = SESSION.replace("VALUE", '"{{ auth.password }}"').replace("OTHER", '""').replace("PATH", "b")
+    assert RULE not in {item.rule for item in findings(tmp_path, {"connections.d/c.yaml": fine})}
