@@ -29,7 +29,7 @@ class Remembered:
     """Applies an authenticator and remembers the last request: a 401 is about that one."""
 
     def __init__(self, made: Authenticator) -> None:
-        self._made = made
+        self.made = made
         self.request: Outgoing | None = None
         self.bare = False
         """Whether nothing was added to it."""
@@ -37,7 +37,7 @@ class Remembered:
     async def apply(self, request: Outgoing) -> None:
         """Apply it, and remember."""
         before = len(request.headers), len(request.query)
-        await self._made.apply(request)
+        await self.made.apply(request)
         self.request = request
         self.bare = before == (len(request.headers), len(request.query))
 
@@ -97,7 +97,7 @@ class Attempts:
                 and self.connection is not None
             ):
                 renewals[renewal] -= 1
-                if await session.refresh(self.connection, self._refused(response)):
+                if await self._renewed(self.connection, response):
                     number -= 1
                     continue
             if number >= self.most or not self._may_repeat(failure, response, sent=sent):
@@ -210,9 +210,12 @@ class Attempts:
         self._applied = Remembered(made)
         return self._applied
 
-    def _refused(self, response: Response) -> Refused:
-        request = self._applied.request if self._applied else None
-        return Refused(request, {name.lower(): value for name, value in response.headers.items()})
+    async def _renewed(self, connection: Connection, response: Response) -> bool:
+        """After a 401: get other credentials, where there are any."""
+        assert self._applied is not None
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        refused = Refused(self._applied.request, headers)
+        return await self.performance.session.refresh(connection, refused, self._applied.made)
 
     def _permit(self, origin: Origin) -> None:
         """Enforce the policy on every hop, before a byte is sent."""

@@ -63,6 +63,7 @@ class Session:
         self._values: dict[ResolvedRef, Secret] = {}
         self._sources: dict[str, SecretSource] = {}
         self._authenticators: dict[str, Authenticator] = {}
+        self._renewing: dict[str, asyncio.Lock] = {}
         self._throttles: dict[str, Throttle] = {}
         for secret in plan.secret_inputs.values():
             redactor.add(secret.reveal(), secret.label)
@@ -188,10 +189,29 @@ class Session:
             self._authenticators[connection.name] = made
         return self._authenticators[connection.name]
 
-    async def refresh(self, connection: Connection, refused: Refused) -> bool:
-        """After a 401: get other credentials, by the auth type or because the secret in Vault has changed."""
-        if await self.authenticator(connection).refresh(refused):
-            return True
+    async def refresh(self, connection: Connection, refused: Refused, used: Authenticator) -> bool:
+        """After a 401: get other credentials, by the auth type or because the secret in Vault has changed.
+
+        `used` is what the refused request was sent with: of many that are refused at once, one gets them for all.
+        """
+        async with self._renewing.setdefault(connection.name, asyncio.Lock()):
+            if self._authenticators.get(connection.name) is not used:
+                return True
+            failed: FailureError | None = None
+            try:
+                if await used.refresh(refused):
+                    return True
+            except FailureError as problem:  # a login with the old password, say
+                if problem.failure.kind is not FailureKind.UNAUTHORIZED:
+                    raise
+                failed = problem
+            changed = await self._read_again(connection)
+            if failed is not None and not changed:
+                raise failed
+            return changed
+
+    async def _read_again(self, connection: Connection) -> bool:
+        """Read the secrets of a connection again; tells whether one has changed."""
         changed = False
         done, _ = resolved_refs(self.project, connection.secrets, self.plan)
         for ref in sorted(set(done.values()), key=lambda ref: ref.label):

@@ -1,6 +1,7 @@
 """What a process holds for one run: which secrets are read, from where, and what is said when they are not there."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -312,6 +313,57 @@ def test_a_second_401_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert result["error"]["message"].startswith("the server answered 401")
 
 
+def test_requests_that_are_refused_at_once_share_what_is_read_again(tmp_path: Path) -> None:
+    environ: Environ = {"TOKEN": "the old token"}
+    together = threading.Barrier(8)
+
+    def answer(request: Request) -> Any:
+        if request.header("Authorization") == "Bearer the new token":
+            return reply({"ok": True})
+        environ["TOKEN"] = "the new token"
+        together.wait(30)
+        return reply({}, 401)
+
+    with Server({"* /x": answer}) as server:
+        items = {"for_each": list(range(8)), "concurrency": 8}
+        project = simple(
+            tmp_path,
+            [request("one", path="/x", more=items)],
+            url=server.url,
+            connection=bearer("env://TOKEN", server.url),
+        )
+        ran = run(project, environ=environ)
+        assert ran.result.error is None
+        assert server.count() == 16
+
+
+def test_a_login_with_an_old_password_reads_it_again(tmp_path: Path) -> None:
+    environ: Environ = {"PW": "old-password"}
+    logins: list[str] = []
+
+    def log_in(request: Request) -> Any:
+        logins.append(request.json()["p"])
+        right = logins[-1] == environ["PW"]
+        return reply({"id": f"session-{len(logins)}"}) if right else reply({}, 403)
+
+    def work(request: Request) -> Any:
+        environ["PW"] = "new-password"
+        return reply({"ok": True}) if request.header("X-S") == "session-3" else reply({}, 401)
+
+    auth = {
+        "password": "env://PW",
+        "login": {"path": "/login", "json": {"p": "{{ auth.password }}"}},
+        "token": "{{ response.body.id }}",
+        "name": "X-S",
+    }
+    with Server({"POST /login": log_in, "GET /x": work}) as server:
+        connection = {"type": "session", "auth": auth}
+        project = simple(tmp_path, [request("one", path="/x")], url=server.url, connection=connection)
+        ran = run(project, environ=environ)
+    assert ran.result.error is None
+    assert logins == ["old-password", "old-password", "new-password"]
+
+
 def test_an_expected_401_is_no_reason_to_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with rotating({}) as server:
         action = request("one", path="/x", more={"expect": {"status": 401}})
@@ -336,7 +388,8 @@ def test_a_failed_second_reading_is_a_warning_and_the_401_stands(tmp_path: Path)
     warnings: list[str] = []
 
     async def refresh(session: Session) -> bool:
-        return await session.refresh(project.connections["api"], Refused())
+        used = session.authenticator(project.connections["api"])
+        return await session.refresh(project.connections["api"], Refused(), used)
 
     assert opened(project, refresh, source=source, warnings=warnings) is False
     assert warnings == ["after a 401 the secret secret/a#t could not be read again: Vault is sealed"]

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from runner.auth import Bound, Means, Message, Outgoing, Refused, Reply, Shown, bare_scheme, revealed
 from runner.bind import URL_ROOTS, Binder
-from runner.duration import seconds
+from runner.duration import seconds, written
 from runner.errors import Failure, FailureError, FailureKind
 from runner.language import HEADERS, QUERY, Json, closed, scalar, secret, text, time_span
 from runner.secret_ref import SecretRef
@@ -21,6 +21,9 @@ from runner.template import Mode, Template, Tree
 
 if TYPE_CHECKING:
     import asyncio
+
+LONGEST_LOGOUT = 5.0
+"""Seconds that the end of a run waits for the end of a session."""
 
 SUMMARY = "log in by a request, send the token that it gives"
 _METHOD = ["POST", "GET", "PUT", "DELETE"]
@@ -265,18 +268,21 @@ class Authenticator:
 
     async def close(self) -> None:
         """Log out, where that is declared; a session that stays open is worth a warning, not a failed run."""
-        logout, token = self._config.logout, self._token
-        if logout is None or token is None:
+        logout = self._config.logout
+        if logout is None or self._token is None:
             return
-        self._token = None
+        import asyncio
+
         outgoing = Outgoing(logout.method, "", [])
-        self._token = token
         await self.apply(outgoing)
         self._token = None
         try:
-            answer = await self._send(logout, outgoing, harmless=True)
+            async with asyncio.timeout(LONGEST_LOGOUT):
+                answer = await self._send(logout, outgoing, harmless=True)
         except FailureError as problem:
             self._warn(problem.failure.message)
+        except TimeoutError:
+            self._warn(f"no answer within {written(LONGEST_LOGOUT)}")
         else:
             if answer.status >= 400 and answer.status not in (401, 404):
                 self._warn(f"status {answer.status}")
