@@ -14,11 +14,11 @@ ARGS ?=
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden schemas schemas-current bench wheel ci clean
+.PHONY: help demo test check format golden schemas schemas-current bench soak wheel ci clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
-	@echo "also: make check | format | golden | schemas | bench | wheel | clean"
+	@echo "also: make check | format | golden | schemas | bench | soak | wheel | clean"
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "runner.d needs Python 3.11 or later with its venv module \
@@ -56,6 +56,11 @@ schemas-current: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.history
+
+# 200 times killed at random, and gone on with: minutes. make soak ARGS="50 SEED" fewer, or the same again
+soak: $(INSTALLED)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 wheel: $(INSTALLED)
 	@.ci/wheel $(BIN)/python

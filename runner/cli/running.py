@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT=PATH",
         action="append",
         default=[],
-        help="write a report at the end: json, junit or text; may be repeated",
+        help="write a report at the end: json, junit, html, markdown or text; may be repeated",
     )
     parser.add_argument(
         "--timeout", metavar="DURATION", type=_duration, help="for the whole run, for example 10m"

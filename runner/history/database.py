@@ -4,8 +4,9 @@ SQLite in WAL mode with `synchronous=NORMAL`: what is committed survives the end
 the last moments before a power cut may be lost while the file stays whole (https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -81,7 +82,6 @@ class Database:
 
     def close(self) -> None:
         """Close; the last process that does puts everything into the one file."""
-        import contextlib
         import sqlite3
 
         with contextlib.suppress(sqlite3.Error):
@@ -117,10 +117,24 @@ class Database:
                 raise
             self._connection.execute("COMMIT")
 
+    def write(self, changes: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        """Write all of some changes or none; as `writing`, with less around it: this is called for every action."""
+        import sqlite3
+
+        execute = self._connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            for statement, values in changes:
+                execute(statement, values)
+            execute("COMMIT")
+        except sqlite3.Error as problem:
+            if self._connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    execute("ROLLBACK")
+            raise _explanation(self.path, problem) from None
+
     def shrink(self) -> None:
         """Rebuild the file without its empty pages; where another process is at it, that is left to another time."""
-        import contextlib
-
         with contextlib.suppress(HistoryError), _explained(self.path):
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -99,9 +99,7 @@ class Journal:
         pending, self._pending = self._pending, []
         if pending and self.broken is None:
             try:
-                with self._history.database.writing() as writing:
-                    for statement, values in pending:
-                        writing.execute(statement, values)
+                self._history.database.write(pending)
             except HistoryError as problem:
                 self.broken = problem
         if waiting is not None and not waiting.done():

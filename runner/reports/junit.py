@@ -38,10 +38,13 @@ def run(result: RunResult) -> str:
     unhandled = [action for action in result.actions if action.error and not action.handled]
     failures = len(unhandled)
     errors = 0
-    if result.status is not Status.SUCCEEDED and not failures:
+    skipped = sum(action.status is Status.SKIPPED for action in result.actions)
+    if result.status is Status.SKIPPED:
+        skipped += 1
+        cases.append(_outside(result))
+    elif result.status is not Status.SUCCEEDED and not failures:
         errors = 1
         cases.append(_outside(result))
-    skipped = sum(action.status is Status.SKIPPED for action in result.actions)
     counts = f'tests="{len(cases)}" failures="{failures}" errors="{errors}"'
     time = f'time="{result.duration:.3f}"'
     # Most readers take a timestamp without fraction and zone; ours is in UTC.
@@ -180,7 +183,9 @@ def _case(workflow: str, action: ActionResult) -> str:
 
 def _outside(result: RunResult) -> str:
     start = f"    <testcase{_attribute('classname', result.workflow)}{_attribute('name', 'run')}"
-    if result.error:
+    if result.status is Status.SKIPPED:
+        inner = f"      <skipped{_attribute('message', '; '.join(result.warnings) or 'skipped')}/>"
+    elif result.error:
         inner = _problem("error", result.error)
     else:
         message = f"the run ended as {result.status.value}"

@@ -218,6 +218,6 @@ def test_connection_tests_as_text() -> None:
 def test_an_unknown_format_is_a_wrong_usage_that_lists_what_fits() -> None:
     with pytest.raises(UsageError) as caught:
         reports.load("xml", "run")
-    assert caught.value.help == "formats: json, junit, text"
+    assert caught.value.help == "formats: html, json, junit, markdown, text"
     with pytest.raises(UsageError, match="no format 'junit' for plans"):
         reports.load("junit", "plan")

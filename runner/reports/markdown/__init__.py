@@ -8,6 +8,7 @@ from runner.reports import Findings, about_file
 from runner.reports.markdown.diff import diff as diff
 from runner.reports.markdown.escape import bounded, code, inline, row
 from runner.reports.markdown.plan import plan as plan
+from runner.reports.markdown.run import run as run
 
 MARKER = "<!-- runner.d: validate -->"
 
