@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,7 +18,7 @@ from runner.sensitive import Rendered
 from runner.source import Span
 
 if TYPE_CHECKING:
-    from runner.template_engine import Environment, Parsed, TemplateFault
+    from runner.template_engine import Parsed, TemplateFault
 
 LARGEST_OUTPUT = 10 * 1024 * 1024
 """Characters that one template may give (SPEC 9)."""
@@ -116,6 +115,7 @@ class Template:
                 part if isinstance(part, str) else hidden.get(part) or self._text(_look_up(context, part)[1])
                 for part in parts
             )
+        from runner import template_cache as shared
         from runner import template_engine as engine
 
         parsed = self._parse()
@@ -123,7 +123,7 @@ class Template:
         tree = engine.hide_outputs(parsed.tree, hidden)
         if isinstance(tree, str):
             return tree
-        compiled = engine.compile_tree(_environment(self.mode), tree, exact=False)
+        compiled = engine.compile_tree(shared.environment(self.mode), tree, exact=False)
         return self._checked(self._run(compiled, context, exact=False, limit=LARGEST_OUTPUT))
 
     def uses(self, hide: Hide) -> bool:
@@ -184,20 +184,17 @@ class Template:
             return value
         from runner.template_engine import text_of
 
-        return _path_text(value) if self.mode is Mode.PATH else text_of(value)
+        return path_text(value) if self.mode is Mode.PATH else text_of(value)
 
     def _parse(self) -> "Parsed | TemplateFault":
         if self._parsed is None:
-            from runner import template_engine as engine
+            from runner import template_cache as shared
 
-            try:
-                read = engine.parse if self.mode is Mode.VALUE else engine.parse_text
-                self._parsed = read(_environment(self.mode), self.text)
-            except engine.TemplateFault as fault:
-                self._parsed = fault
+            self._parsed = shared.parsed(self.mode, self.text)
         return self._parsed
 
     def _render_fully(self, context: Mapping[str, Any], limit: int) -> Any:
+        from runner import template_cache as shared
         from runner import template_engine as engine
 
         parsed = self._parse()
@@ -205,7 +202,7 @@ class Template:
             raise self._failure(parsed.message, parsed.start, parsed.end, parsed.help)
         if self._compiled is None:
             try:
-                self._compiled = engine.compile_tree(_environment(self.mode), parsed.tree, exact=parsed.exact)
+                self._compiled = shared.compiled(self.mode, self.text)
             except Exception as problem:
                 fault = (
                     parsed.faults[0]
@@ -326,19 +323,13 @@ _DOTS = re.compile(r"(?:\.|%2[Ee]){1,2}(?:;|%3[Bb]|\Z)")
 """A segment that servers take for `.` or `..`: also percent-encoded, also with parameters after it."""
 
 
-def _path_text(value: Any) -> str:
+def path_text(value: Any) -> str:
+    """Write what is put into a path."""
     from runner.template_engine import Raw, text_of
 
     if isinstance(value, Raw):
         return str(value)
     return quote(text_of(value), safe="") or _EMPTY
-
-
-@cache
-def _environment(mode: Mode) -> "Environment":
-    from runner import template_engine as engine
-
-    return engine.Environment(_path_text if mode is Mode.PATH else engine.text_of)
 
 
 def _look_up(context: Mapping[str, Any], reference: Reference) -> tuple[bool, Any]:

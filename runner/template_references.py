@@ -10,6 +10,8 @@ from runner.reference import Reference
 from runner.template_engine import Environment, TemplateFault
 
 _GUARDS = {"default", "d"}
+_SPACE = re.compile(r"\s*")
+_SUBSCRIPT = re.compile(r"\[\s*(?:'[^']*'|\"[^\"]*\"|-?\d+)\s*\]|\.\s*\d+")
 _FORBIDDEN = {
     nodes.Import: "import",
     nodes.FromImport: "from",
@@ -147,12 +149,15 @@ class _Walk:
 
     def _attribute_end(self, node: nodes.Getattr) -> int:
         """Find where the attribute ends: the node's offset is that of its dot."""
-        match = re.compile(r"\.\s*" + re.escape(node.attr)).match(self.text, node.lineno)
-        return match.end() if match else node.lineno + 1 + len(node.attr)
+        after = node.lineno + 1
+        if not self.text.startswith(node.attr, after):  # white space stands between
+            match = _SPACE.match(self.text, after)
+            after = match.end() if match and self.text.startswith(node.attr, match.end()) else after
+        return after + len(node.attr)
 
     def _subscript_end(self, node: nodes.Getitem) -> int:
         """Find where the subscript ends: the node's offset is that of its bracket, or of the dot before a number."""
-        match = re.compile(r"\[\s*(?:'[^']*'|\"[^\"]*\"|-?\d+)\s*\]|\.\s*\d+").match(self.text, node.lineno)
+        match = _SUBSCRIPT.match(self.text, node.lineno)
         return match.end() if match else node.lineno + 1
 
     def _fault(self, start: int, message: str, length: int = 1) -> None:

@@ -58,8 +58,9 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     if options.user and not options.vault:
         raise UsageError("--as needs --vault", help="only Vault knows what belongs to a user")
     root = _root(settings, options.paths)
-    project = projects.load(root, environment=settings.environment)
     paths = [_inside(root, settings.cwd, path) for path in options.paths]
+    # Vault is asked for what all files name.
+    project = projects.load(root, environment=settings.environment, only=[] if options.vault else paths)
     files = _files(project, paths, options.paths)
     found = check(project, paths)
     if options.vault:

@@ -73,6 +73,37 @@ _SHAPES = (
     ("a JSON Web Token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
 )
 _KNOWN = re.compile("|".join(f"(?P<shape{number}>{pattern})" for number, (_, pattern) in enumerate(_SHAPES)))
+_MARKS = (
+    *(
+        "gho_",
+        "ghp_",
+        "ghr_",
+        "ghs_",
+        "ghu_",
+        "github_pat_",
+        "glpat-",
+        "glrt-",
+        "gldt-",
+        "glptt-",
+        "glcbt-",
+        "glft-",
+    ),
+    *(
+        "gloas-",
+        "glsoat-",
+        "xox",
+        "xapp-",
+        "hooks.slack.com",
+        "k_live_",
+        "k_test_",
+        "AKIA",
+        "ASIA",
+        "AIza",
+        "hvs.",
+    ),
+    *("hvb.", "hvr.", "npm_", "pypi-", "SG.", "PRIVATE KEY", "eyJ"),
+)
+"""One of these stands in everything that has one of the shapes."""
 _USERINFO = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:{}\"']*:(?P<password>[^\s/?#@{}\"']+)@")
 
 
@@ -120,11 +151,12 @@ def _named(document: Document) -> Iterator[Diagnostic]:
 
 
 def _shaped(path: str, text: str) -> Iterator[tuple[str, Span]]:
-    for match in _KNOWN.finditer(text):
+    # Every place of a long text would be tried for every shape; most files hold none of their marks.
+    for match in _KNOWN.finditer(text) if any(mark in text for mark in _MARKS) else ():
         number = int(str(match.lastgroup).removeprefix("shape"))
         if len(set(match[0])) > 8:  # no row of x as in documentation
             yield f"this looks like {_SHAPES[number][0]}", _span(path, text, match.start(), match.end())
-    for match in _USERINFO.finditer(text):
+    for match in _USERINFO.finditer(text) if "@" in text and "://" in text else ():
         yield "the URL holds a password", _span(path, text, match.start("password"), match.end("password"))
 
 
