@@ -104,7 +104,7 @@ class Attempts:
                 raise FailureError(self._counted(failure, number))
             wait = self._wait(number, response)
             # Time in the queue of a rate limit is no sign that the server is in trouble.
-            if session.clock() - started - self._queued + wait > session.limits.retrying:
+            if session.clock() - started - self._queued + wait > self.performance.limits.retrying:
                 raise FailureError(self._out_of_time(failure, number))
             self.log[-1]["wait"] = round(wait, 3)
             self.performance.watcher.retrying(
@@ -187,7 +187,7 @@ class Attempts:
             body=built.body,
             redirects=self._redirects(),
             timeout=self.timeout,
-            body_limit=session.limits.body,
+            body_limit=self.performance.limits.body,
             shown_url=str(built.shown["url"]),
             accept_redirect=frozenset(
                 int(code) for code in expected if code.isdigit() and code.startswith("3")
@@ -255,7 +255,7 @@ class Attempts:
         asked = waits.asked(response, self.rate, self.performance.now()) if response is not None else None
         if asked is None:
             return wait
-        longest = self.performance.session.limits.retry_after
+        longest = self.performance.limits.retry_after
         if asked > longest:
             raise FailureError(
                 Failure(
@@ -271,7 +271,7 @@ class Attempts:
         return waits.limited(response, self.rate)
 
     def _out_of_time(self, failure: Failure, number: int) -> Failure:
-        used = f"the time for retries, {written(self.performance.session.limits.retrying)}, is used up"
+        used = f"the time for retries, {written(self.performance.limits.retrying)}, is used up"
         remedy = f"{failure.help}; `limits.retrying` raises that time" if failure.help else None
         return replace(self._counted(failure, number, why=used), help=remedy)
 

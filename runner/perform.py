@@ -70,6 +70,7 @@ class Performance:
         self.session = session
         self.action = action
         self.workflow = session.workflow_of(ref)
+        self.limits = session.limits_of(self.workflow)
         self.key: str = ref.get("key", action.key)
         self.watcher = watcher
         self.record: JsonObject = {}
@@ -91,7 +92,7 @@ class Performance:
     def render(self, tree: Tree, **more: Any) -> Rendered:
         """Render a tree of the action in both faces; `more` adds roots such as `response`."""
         context = {**self.context, **more} if more else self.context
-        return template.render_both(tree, context, self.hide, limit=self.session.limits.template_output)
+        return template.render_both(tree, context, self.hide, limit=self.limits.template_output)
 
     def render_for(self, tree: Tree, **more: Any) -> Any:
         """Render a template of the connection, which sees fewer names."""

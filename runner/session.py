@@ -9,6 +9,7 @@ from typing import Any
 
 from runner import calls, registry
 from runner.auth import Authenticator, FieldError, Refused, revealed
+from runner.bind import limits as bind_limits
 from runner.client import Channel, Client
 from runner.errors import Failure, FailureError, FailureKind, JsonObject, SecretProblem, SecretsError
 from runner.means import ConnectionMeans
@@ -56,6 +57,7 @@ class Session:
         self.sleep = sleep
         self.jitter = jitter
         self.limits = limits or Limits()
+        self._called_limits: dict[str, Limits] = {}
         self.sensitive: dict[str, Any] = {}
         self._environ = environ
         self._timeout = timeout
@@ -142,6 +144,14 @@ class Session:
         """Give the workflow of a reference: that of the run, or one that it calls."""
         name = ref.get("workflow", self.workflow.name)
         return self.workflow if name == self.workflow.name else self.project.workflows[name]
+
+    def limits_of(self, workflow: Workflow) -> Limits:
+        """Give the limits of a workflow: those of the run's own, or of one that it calls."""
+        if workflow is self.workflow:
+            return self.limits
+        if workflow.name not in self._called_limits:
+            self._called_limits[workflow.name] = bind_limits(self.project.limits, workflow.limits)
+        return self._called_limits[workflow.name]
 
     def workflow_secrets(self, workflow: Workflow) -> dict[str, str]:
         """Give the values behind `secrets.NAME`, for the wire face of a rendering."""

@@ -10,6 +10,7 @@ from tests.compare.projects import (
     ESCALATE,
     PROJECT,
     TICKETS,
+    Files,
     compared,
     dangers,
     edited,
@@ -391,3 +392,21 @@ def test_every_kind_is_explained() -> None:
 def test_the_project_of_these_tests_has_no_mistake() -> None:
     assert compared({}, PROJECT)["head"]["errors"] == 0
     assert project(PROJECT).workflows["escalate"].unread == frozenset()
+
+
+def test_calls_of_workflows_that_write() -> None:
+    reader = "actions:\n  - {id: look, connection: tickets, request: {path: /search}}\n"
+    caller = "actions:\n  - {id: go, workflow: reader}\n"
+    before: Files = {**PROJECT, "workflows.d/reader.yaml": reader, "workflows.d/caller.yaml": caller}
+    writing = edited("workflows.d/caller.yaml", "workflow: reader", "workflow: escalate", before)
+    assert dangers(compared(before, writing)) == [
+        ("new-write", "calls the workflow 'escalate', which writes")
+    ]
+    more = edited("workflows.d/caller.yaml", "escalate", "escalate, with: {days: 3}, for_each: [1]", writing)
+    assert dangers(compared(writing, more)) == [
+        ("changed-write", "calls the workflow 'escalate', which writes: with, for_each"),
+        ("raised", "for_each: it was done once before"),
+    ]
+    changed = edited(ESCALATE, "title: idle", "title: late", writing)
+    indirect = compared(writing, changed)["indirect"]
+    assert [item["workflow"] for item in indirect] == ["caller"]
