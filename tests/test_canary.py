@@ -135,6 +135,43 @@ def test_no_secret_shows_and_none_goes_elsewhere(
             assert (error.kind.value if error else None) in EXPECTED[end], (name, end)
 
 
+@pytest.mark.parametrize("place", ["bearer", "own_query", "path", "input", "output", "output_header"])
+def test_items_and_called_workflows_show_none(
+    place: str, api: Server, tmp_path: Path, logged: list[str]
+) -> None:
+    made = files(place, api.url, names=["plain", "quotes"], ends=("ok", "secret", "error"))
+    inner = made["workflows.d/main.yaml"]
+    for action in inner["actions"]:
+        if not action["id"].startswith("login_"):
+            action |= {"for_each": ["x", "y"], "concurrency": 2}
+    given = {name: f"{{{{ inputs.{name} }}}}" for name in inner.get("inputs", {})}
+    call = {"id": "call", "workflow": "inner", "for_each": [1, 2], "concurrency": 2, "sensitive": True}
+    outputs = {"all": "{{ actions.call.output }}"}
+    made["workflows.d/inner.yaml"] = inner
+    made["workflows.d/main.yaml"] = {
+        "inputs": inner.get("inputs", {}),
+        "actions": [{**call, "with": given}],
+        "outputs": outputs,
+    }
+    project = make(tmp_path, made)
+    ran = run(project, environ=environ(place))
+    assert ran.result.outputs == {"all": "***"}, ran.result.error
+    shown = {**sinks(ran, project), "log": "\n".join(logged)}
+    search = Search(values(place).values())
+    assert {name: leaks for name, text in shown.items() if (leaks := search.leaks(text))} == {}
+    sent = [request for request in api.sent(method(place)) if not request.path.startswith("/login")]
+    assert {PLACES[place].found(request) for request in sent} == {
+        secret for name, secret in fitting(place).items() if name in ("plain", "quotes")
+    }
+    kinds = {
+        item["error"]["kind"]
+        for called in ran.action("call").record["items"]["listed"]
+        for item in called["actions"]
+        if "error" in item
+    }
+    assert kinds == {"secret-in-output", "unexpected-status"}
+
+
 EXPECTED = {
     "ok": (None,),
     "secret": ("secret-in-output",),

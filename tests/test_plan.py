@@ -327,3 +327,59 @@ def test_what_cannot_be_rendered_says_so_in_its_place(tmp_path: Path) -> None:
     body = shown(project)["actions"][0]["request"]["body"]
     assert body["x"].startswith("‹cannot be rendered: ")
     assert body["y"] == 1
+
+
+def test_order_items_repetitions_and_calls(tmp_path: Path) -> None:
+    sub = {
+        "inputs": {"n": {"type": "integer"}, "key": {"secret": True}, "word": {"default": "w"}},
+        "secrets": {"own": "vault://secret/sub#t"},
+        "actions": [
+            {
+                "id": "send",
+                "request": {
+                    "url": "https://example.com/{{ inputs.n }}/{{ inputs.word }}",
+                    "headers": {"X-Key": "{{ inputs.key }}", "X-Own": "{{ secrets.own }}"},
+                },
+            }
+        ],
+    }
+    ask = {"id": "ask", "request": {"url": "https://example.com/{{ item }}"}}
+    main = {
+        "inputs": {"sites": {"default": {"eu": 1, "us": 2}}},
+        "secrets": {"key": "vault://secret/main#k"},
+        "actions": [
+            {**ask, "for_each": ["a", "b", "c", "d"], "concurrency": 2, "if": "{{ item != 'b' }}"},
+            {**ask, "id": "more", "needs": ["ask"], "for_each": "{{ actions.ask.output }}"},
+            {
+                "id": "call",
+                "needs": [],
+                "for_each": "{{ inputs.sites }}",
+                "workflow": "sub",
+                "with": {"n": "{{ item.value }}", "key": "{{ secrets.key }}"},
+                "repeat": {"until": "{{ response.body.done | default(true) }}", "at_most": 3},
+            },
+        ],
+    }
+    project = make(tmp_path, {"workflows.d/main.yaml": main, "workflows.d/sub.yaml": sub})
+    ask_plan, more, call = shown(project)["actions"]
+    items = ask_plan["for_each"]
+    assert (items["count"], items["concurrency"], len(items["first"])) == (4, 2, 3)
+    assert [(item["item"], item["if"], item["request"]["url"][-1]) for item in items["first"]] == [
+        ("a", True, "a"),
+        ("b", False, "b"),
+        ("c", True, "c"),
+    ]
+    assert ask_plan["request"]["url"] == f"https://example.com/{KNOWN_LATER}"
+    assert more["for_each"] == {"concurrency": 1, "over": "{{ actions.ask.output }}", "count": KNOWN_LATER}
+    assert (more["needs"], call["needs"]) == (["ask"], [])
+    assert call["repeat"] == {
+        "until": "{{ response.body.done | default(true) }}",
+        "every": "10s",
+        "at_most": 3,
+    }
+    first, second = (item["workflow"] for item in call["for_each"]["first"])
+    assert first["with"] == {"n": 1, "key": "‹secret secret/main#k›"}
+    request = second["actions"][0]["request"]
+    assert request["url"] == "https://example.com/2/w"
+    assert request["headers"] == {"X-Key": "‹secret inputs.key›", "X-Own": "‹secret secret/sub#t›"}
+    assert [item["reference"] for item in shown(project)["secrets"]] == ["secret/main#k", "secret/sub#t"]

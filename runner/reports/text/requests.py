@@ -57,7 +57,10 @@ def _action(number: str, action: JsonObject, style: Style) -> list[str]:
     lines = [
         f"{number.rjust(3)}. {style.paint(one_line(action['id']), 'strong')}{style.paint(through, 'dim')}"
     ]
+    items = action.get("for_each")
     condition = action.get("if")
+    if items and any("if" in item for item in items.get("first", ())):
+        condition = None  # it is one of each item
     if condition is False:
         lines.append(f"{_INDENT}skipped: its `if` is false")
     elif condition is not None and condition is not True:
@@ -66,7 +69,6 @@ def _action(number: str, action: JsonObject, style: Style) -> list[str]:
         lines.append(
             f"{_INDENT}needs {', '.join(map(one_line, action['needs'])) or 'nothing: it starts at once'}"
         )
-    items = action.get("for_each")
     if items:
         lines += _items(items)
     for item in [action] if not (items and items.get("first")) else items["first"]:
@@ -85,9 +87,12 @@ def _action(number: str, action: JsonObject, style: Style) -> list[str]:
 
 
 def _items(items: JsonObject) -> list[str]:
-    over = f" over {one_line(str(items['over']))}" if items.get("over") else ""
+    count = items["count"]
+    told = f"for each of {count} item{'' if count == 1 else 's'}"
+    if not isinstance(count, int):
+        told = f"for each item of {one_line(str(items['over'] or count))}"
     width = f", {items['concurrency']} at a time" if items["concurrency"] > 1 else ""
-    return [f"{_INDENT}for each of {items['count']} items{over}{width}"]
+    return [f"{_INDENT}{told}{width}"]
 
 
 def _work(action: JsonObject, number: str, style: Style) -> list[str]:
