@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scale`: many requests by `for_each`: time for each of them and peak memory, as their number grows.
+"""`python -m benchmarks.scale`: many requests by `for_each`, or with `--pages` as pages of one: time for each of them and peak memory, as their number grows.
 
 A whole process, `runner run`, sends them to the server of `benchmarks.server`. The time of its start, measured by a run of
 one item, is taken off before the rest is divided by the number of requests.
@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.__main__ import api
 from benchmarks.cases import RUNNER
@@ -33,13 +34,6 @@ class Measured:
 
 def write_project(directory: Path, address: str, concurrency: int) -> None:
     """Write a project that asks for so many items as its input says."""
-    connection = {
-        "type": "bearer",
-        "base_url": address,
-        "shared": True,
-        "auth": {"token": "env://API_TOKEN"},
-        "test": {"path": "/item/0"},
-    }
     workflow = {
         "inputs": {"count": {"type": "integer"}},
         "actions": [
@@ -56,6 +50,38 @@ def write_project(directory: Path, address: str, concurrency: int) -> None:
             "count": "{{ actions.ask.output | length }}",
             "sum": "{{ actions.ask.output | sum }}",
         },
+    }
+    _write(directory, address, workflow)
+
+
+def write_pages(directory: Path, address: str) -> None:
+    """Write a project that reads a list of so many pages, with one item each, as its input says."""
+    paginate = {
+        "style": "next_url",
+        "next": "/item/{{ response.body.next }}",
+        "more": "{{ response.body.next < vars.count }}",
+        "items": "{{ [response.body.next] }}",
+    }
+    workflow = {
+        "inputs": {"count": {"type": "integer"}},
+        "vars": {"count": "{{ inputs.count }}"},
+        "limits": {"pages": max(COUNTS)},
+        "actions": [{"id": "ask", "connection": "api", "request": {"path": "/item/0", "paginate": paginate}}],
+        "outputs": {
+            "count": "{{ actions.ask.output | length }}",
+            "sum": "{{ actions.ask.output | sum }}",
+        },
+    }
+    _write(directory, address, workflow)
+
+
+def _write(directory: Path, address: str, workflow: dict[str, Any]) -> None:
+    connection = {
+        "type": "bearer",
+        "base_url": address,
+        "shared": True,
+        "auth": {"token": "env://API_TOKEN"},
+        "test": {"path": "/item/0"},
     }
     for name, value in (("connections.d/api.yaml", connection), ("workflows.d/main.yaml", workflow)):
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
@@ -90,9 +116,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("counts", type=int, nargs="*", default=COUNTS, help="numbers of items")
     parser.add_argument("--concurrency", type=int, default=CONCURRENCY, help="default 64")
+    parser.add_argument("--pages", action="store_true", help="pages of one request, one after the other")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="runner-scale-") as home, api() as address:
-        write_project(Path(home), address, options.concurrency)
+        if options.pages:
+            write_pages(Path(home), address)
+        else:
+            write_project(Path(home), address, options.concurrency)
         start = min((run(Path(home), 1) for _ in range(3)), key=lambda one: one.wall)
         print("| requests | wall | ms each | CPU, ms each | peak memory |")
         print("|---:|---:|---:|---:|---:|")

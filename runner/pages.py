@@ -72,6 +72,8 @@ class Pages:
                 self._record_attempts(last=True)
                 raise FailureError(self._named(problem.failure)) from None
             self._record_attempts(last=step is None)
+            told = {"page": self.number, "items": self.items}
+            self.performance.watcher.paged(self.performance.key, told)
         return self.output
 
     def _read(self, response: "Response") -> Step | None:

@@ -55,6 +55,9 @@ class Watcher:
     def queued(self, key: str, data: JsonObject) -> None:
         """Be told that the rate limit of a connection makes a request wait."""
 
+    def paged(self, key: str, data: JsonObject) -> None:
+        """Be told that a page was read: `page`, its number, and `items` of all pages so far."""
+
 
 def holds(value: Any) -> bool:
     """Tell whether what a condition gave is true: text is judged by what it says, so that `false` as text is false."""

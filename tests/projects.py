@@ -78,6 +78,7 @@ class Watched:
     events: list[tuple[str, str]] = field(default_factory=list)
     retries: list[JsonObject] = field(default_factory=list)
     queues: list[JsonObject] = field(default_factory=list)
+    pages: list[tuple[str, int, int]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     progress: list[tuple[str, int, int, int]] = field(default_factory=list)
     when_started: Callable[[str], None] | None = None
@@ -97,6 +98,9 @@ class Watched:
 
     def queued(self, key: str, data: JsonObject) -> None:
         self.queues.append({"key": key, **data})
+
+    def paged(self, key: str, data: JsonObject) -> None:
+        self.pages.append((key, data["page"], data["items"]))
 
     def finished(self, result: ActionResult) -> None:
         self.events.append((result.status.value, result.key))

@@ -37,6 +37,10 @@ class Observer(Protocol):
         """Be told that the rate limit of a connection makes a request wait."""
         ...
 
+    def paged(self, key: str, data: JsonObject) -> None:
+        """Be told that a page was read: `page`, its number, and `items` of all pages so far."""
+        ...
+
     def finished(self, result: ActionResult) -> None:
         """Be told how an action ended."""
         ...
@@ -224,6 +228,9 @@ class _Watcher(Watcher):
 
     def queued(self, key: str, data: JsonObject) -> None:
         self._observer.queued(key, data)
+
+    def paged(self, key: str, data: JsonObject) -> None:
+        self._observer.paged(key, data)
 
 
 def _cancelled(status: Status) -> JsonObject:

@@ -45,6 +45,11 @@ class Progress:
         self._output.detail(f"queued   {one_line(key).ljust(self._width)}  {why}: about {wait}")
         self._output.progress(f"waiting  {key}: {why}, about {wait} ...")
 
+    def paged(self, key: str, data: JsonObject) -> None:
+        """Show how far the pages of a request are."""
+        items = f", {data['items']} items" if data.get("items") else ""
+        self._output.progress(f"running  {key}: page {data['page']}{items} ...")
+
     def finished(self, result: ActionResult) -> None:
         """Tell how an action ended."""
         line = outcome.action(result, self._style, id_width=self._width)

@@ -39,6 +39,7 @@ from runner.template import Template
 SEVERITY = Severity.ERROR
 SUMMARY = "a template uses a name that its field does not have"
 
+_LEADS = re.compile(r"\bpaginate\.(?:next|more)\Z")
 _LIST = re.compile(r"for_each\b")
 _WHERE = {
     "item": "only in an action with `for_each`",
@@ -60,11 +61,16 @@ def check(project: Project) -> Iterator[Diagnostic]:
             root = reference.root
             if root in ROOTS and root not in template.roots:
                 message = f"'{root}' is not available in `{field(template)}`"
-                if root in ("item", "index"):
+                leads = _LEADS.search(template.field) is not None
+                if leads:
+                    message = f"'{root}' is not available in `{field(template)}`: it is made of the answer"
+                elif root in ("item", "index"):
                     message = f"'{root}' is available only in an action with `for_each`"
                 names = f"names here: {', '.join(sorted(template.roots)) or 'none'}"
                 remedy = (
-                    f"{_WHERE[root]}; {names}" if root in _WHERE and root not in ("item", "index") else names
+                    f"{_WHERE[root]}; {names}"
+                    if root in _WHERE and root not in ("item", "index") and not leads
+                    else names
                 )
                 yield error("unavailable-root", message, place(template, reference, 0), help=remedy)
             elif workflow is not None:

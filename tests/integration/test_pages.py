@@ -392,6 +392,7 @@ def test_pages_in_a_run_and_its_outputs(server: Server, tmp_path: Path) -> None:
     ran = run(project)
     assert ran.result.outputs == {"count": 25}
     assert ran.action("one").to_json()["pages"] == 3
+    assert ran.watched.pages == [("one", 1, 10), ("one", 2, 20), ("one", 3, 25)]
 
 
 def test_a_plan_shows_how_pages_are_read(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Retry exactly as SPEC 5 says, counted by real servers: how often was each request sent?"""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -329,6 +330,50 @@ def _impolite() -> Iterator[tuple[int, list[bytes], threading.Semaphore]]:
             stopping.set()
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
             thread.join(10)
+
+
+@contextmanager
+def _interrupting() -> Iterator[tuple[int, list[int]]]:
+    """Serve a port that takes the beginning of each request, and resets the connection in the middle of the body."""
+    arrived: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        stopping = threading.Event()
+
+        def serve() -> None:
+            while not stopping.is_set():
+                connection, _ = listener.accept()
+                with connection:
+                    if stopping.is_set():
+                        return
+                    arrived.append(len(connection.recv(1000)))
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield port, arrived
+        finally:
+            stopping.set()
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("method", "idempotent", "expected"),
+    [("PUT", False, 3), ("DELETE", False, 3), ("POST", False, 1), ("PATCH", False, 1), ("POST", True, 3)],
+)
+def test_while_the_request_is_sent(
+    method: str, idempotent: bool, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has a part of the body: whether it acted on it is not known."""
+    body = "{{ 'x' * 8000000 }}"
+    action = request("one", method, body=body, more={"idempotent": idempotent})
+    with _interrupting() as (port, arrived):
+        project = simple(tmp_path, [action], url=f"http://127.0.0.1:{port}")
+        result = bench(project, monkeypatch).perform("one")
+    assert len(arrived) == tries(result) == expected
+    assert result["error"]["kind"] == "connection"
 
 
 def test_a_redirected_post_that_breaks_is_not_sent_again(

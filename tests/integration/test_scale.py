@@ -1,9 +1,9 @@
-"""Many requests by `for_each`: none is lost, memory stays small, and each costs the same however many there are."""
+"""Many requests by `for_each`, many pages of one: none is lost, memory stays small, and each costs the same however many there are."""
 
 from pathlib import Path
 
 from benchmarks.__main__ import api
-from benchmarks.scale import run, write_project
+from benchmarks.scale import run, write_pages, write_project
 
 
 def test_thousands_of_requests_cost_each_the_same_and_little_memory(tmp_path: Path) -> None:
@@ -15,3 +15,14 @@ def test_thousands_of_requests_cost_each_the_same_and_little_memory(tmp_path: Pa
     each_of_more = (many.cpu - few.cpu) / (many.count - few.count)
     assert each_of_more < max(2.5 * each_of_few, 0.002), (each_of_few, each_of_more)
     assert many.memory < 150, many
+
+
+def test_a_thousand_pages_cost_each_the_same_and_little_memory(tmp_path: Path) -> None:
+    with api() as address:
+        write_pages(tmp_path, address)
+        start, few, many = (run(tmp_path, count) for count in (1, 250, 1000))
+    each_of_few = (few.cpu - start.cpu) / few.count
+    each_of_more = (many.cpu - few.cpu) / (many.count - few.count)
+    assert each_of_more < max(2.5 * each_of_few, 0.002), (each_of_few, each_of_more)
+    # The bodies of all pages together have 1 MB; what is kept of them is less than what a few cost.
+    assert many.memory - few.memory < 5, (few, many)

@@ -149,6 +149,8 @@ def _facts(result: ActionResult) -> list[str]:
         facts.append(str(status))
     if record.get("duration") is not None:
         facts.append(written(float(record["duration"])))
+    if record.get("pages", 1) > 1:
+        return [*facts, f"{record['pages']} pages"]
     attempts = record.get("attempts")
     count = len(attempts) if isinstance(attempts, list) else attempts
     if isinstance(count, int) and count > 1:
