@@ -89,7 +89,9 @@ class Repository:
 
     def files(self, commit: str) -> dict[str, bytes]:
         """Read the files of the project in a commit, by their paths below the project's directory."""
-        below = [f"{self._prefix}{name}" for name in ("connections.d", "workflows.d", "runner.yaml")]
+        below = [
+            f"{self._prefix}{name}" for name in ("connections.d", "workflows.d", "runner.yaml", "users.yaml")
+        ]
         listed = self._asked("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", *below)
         names: dict[str, str] = {}
         found: dict[str, bytes] = {}

@@ -5,6 +5,7 @@ those files, so that a start imports no type it does not need.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from runner import duration
 
 Json = dict[str, Any]
 
-NAMES = ("connection", "workflow", "project")
+NAMES = ("connection", "workflow", "project", "users")
 BASE = "https://runner.d/schemas"
 _FOLDERS = (Path(__file__).parent / "schemas", Path(__file__).parent.parent / "schemas")
 
@@ -354,7 +355,7 @@ ONE_AT_A_TIME: Json = closed(
 
 
 def schema_text(name: str) -> str:
-    """Read the shipped schema of `connection`, `workflow` or `project`."""
+    """Read the shipped schema of `connection`, `workflow`, `project` or `users`."""
     for folder in _FOLDERS:
         path = folder / f"{name}.schema.json"
         if path.is_file():
@@ -364,19 +365,20 @@ def schema_text(name: str) -> str:
 
 def composed_text(name: str) -> str:
     """Compose a schema anew, as text."""
-    from runner import language_connection
+    from runner import language_connection, users
     from runner import language_files as files
 
-    made = {
+    compose: dict[str, Callable[[], Json]] = {
+        "users": users.schema,
         "connection": language_connection.connection,
         "workflow": files.workflow,
         "project": files.project,
-    }[name]()
-    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+    }
+    return json.dumps(compose[name](), indent=2, ensure_ascii=False) + "\n"
 
 
 def write(folder: Path) -> None:
-    """Write the three schemas to a folder."""
+    """Write the schemas to a folder."""
     folder.mkdir(exist_ok=True)
     for name in NAMES:
         (folder / f"{name}.schema.json").write_text(composed_text(name), encoding="utf-8")

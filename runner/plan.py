@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runner import calls, registry, template
+from runner import calls, registry, template, users
 from runner.diagnostics import names_hint
 from runner.duration import written
 from runner.errors import FailureError, JsonObject, UsageError
 from runner.model import Action, Connection, Workflow
 from runner.project import Project
 from runner.reference import Reference
-from runner.secret_ref import USER_NAME, MalformedReferenceError, ResolvedRef, SecretRef
+from runner.secret_ref import MalformedReferenceError, ResolvedRef, SecretRef
 from runner.sensitive import Secret, placeholder
 from runner.template import Hide, Template, Tree
 
@@ -64,10 +64,9 @@ def resolve(
     user: str | None,
     partial: bool = False,
 ) -> Plan:
-    """Make the plan of a run; raises UsageError for a bad user name or a personal connection without a user."""
+    """Make the plan of a run; raises UsageError for an unknown user or a personal connection without a user."""
     workflow = find_workflow(project, workflow_name)
-    if user is not None and not USER_NAME.match(user):
-        raise UsageError(f"'{user}' is not a user name", help="user names match [A-Za-z0-9][A-Za-z0-9._@-]*")
+    user = users.resolve(project.users, user)
     if not partial:
         require_user(project, calls.connections(project, workflow), user)
     return Plan(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runner import bind_connection, bind_workflow, effective, policy, project_files, schema
+from runner import bind_connection, bind_workflow, effective, policy, project_files, schema, users
 from runner.bind import Binder, report_typed_in
 from runner.diagnostics import Diagnostic, Severity, error, names_hint
 from runner.document import LARGEST_FILE, Document, Pointer, read, read_bytes
@@ -16,6 +16,7 @@ from runner.model import Connection, Workflow
 from runner.policy import Policy
 from runner.source import Span, whole_file
 from runner.template import Template
+from runner.users import Users
 
 FOLDERS = {"connection": "connections.d", "workflow": "workflows.d"}
 SETTINGS = "runner.yaml"
@@ -26,6 +27,7 @@ _VARIABLE = re.compile(r"\{\{\s*(?:vars\.([A-Za-z_]\w*)|(environment))\s*\}\}")
 class Project:
     """Everything that the files of a project say, and every diagnostic of reading them.
 
+    `users` is None where there is no users.yaml, and empty where it has errors.
     `connections` and `workflows` hold what could be read; the names of all files, readable or not, are in
     `connection_names` and `workflow_names`. `texts` holds the text of every file by its shown path.
     """
@@ -38,6 +40,7 @@ class Project:
     vault: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
+    users: Users | None = None
     connections: dict[str, Connection] = field(default_factory=dict)
     workflows: dict[str, Workflow] = field(default_factory=dict)
     connection_names: frozenset[str] = frozenset()
@@ -102,6 +105,7 @@ def load(
     loader = _Loader(project, files)
     with uncollected():
         loader.settings()
+        loader.users()
         loader.connections()
         loader.workflows(only)
     return project
@@ -152,7 +156,7 @@ class _Loader:
         """Read runner.yaml and choose the environment."""
         project = self.project
         value: dict[str, Any] = {}
-        if (project.root / SETTINGS).exists() if self.files is None else SETTINGS in self.files:
+        if self._there(SETTINGS):
             document = self._read(SETTINGS)
             if document is not None and document.value is not None and self._mapping(document, "project"):
                 found = schema.check("project", document.value, document.locate)
@@ -178,6 +182,24 @@ class _Loader:
             known.update(*(each.get("vars", {}) for each in environments.values()))
         project.known_vars = frozenset(known)
         self.overrides = chosen.get("connections", {})
+
+    def users(self) -> None:
+        """Read users.yaml."""
+        if not self._there(users.FILE):
+            return
+        self.project.users = {}
+        document = self._read(users.FILE)
+        if document is not None and self._mapping(document, "users"):
+            found = [item for _, item in schema.check("users", document.value, document.locate)]
+            if not found:
+                known = users.bind(document.value)
+                found = list(users.doubles(document, known))
+            self.project.diagnostics += found
+            if not found:
+                self.project.users = known
+
+    def _there(self, shown: str) -> bool:
+        return (self.project.root / shown).exists() if self.files is None else shown in self.files
 
     def _files(self, kind: str) -> dict[str, str]:
         """List the files of a folder by name: the path below the folder without suffix."""

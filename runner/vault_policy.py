@@ -11,7 +11,7 @@ from runner import calls
 from runner.errors import UsageError
 from runner.model import Workflow
 from runner.project import SETTINGS, Project
-from runner.secret_ref import USER_NAME, MalformedReferenceError, ResolvedRef, SecretRef
+from runner.secret_ref import MalformedReferenceError, ResolvedRef, SecretRef
 
 KV2 = "kv2"
 ANY_USER = "any-user-7c0f2b"
@@ -58,12 +58,6 @@ def uses(project: Project, workflows: Sequence[Workflow] | None = None) -> list[
     ]
     vault = (use for use in found if use.ref.scheme == "vault")
     return sorted(vault, key=lambda use: (use.owner, use.field, use.ref.text))
-
-
-def check_user(user: str | None) -> None:
-    """Raise UsageError for what is no user name."""
-    if user is not None and not USER_NAME.match(user):
-        raise UsageError(f"'{user}' is not a user name", help="user names match [A-Za-z0-9][A-Za-z0-9._@-]*")
 
 
 def paths(project: Project, needed: Sequence[Use], user: str | None) -> dict[str, list[Use]]:

@@ -29,7 +29,7 @@ LAYERS: dict[str, frozenset[str]] = {
             filters template template_bounds template_engine template_parser template_references template_trees
             template_values template_cache
             expression expression_walk
-            policy cron model order effective bind bind_connection bind_workflow project_files project
+            policy users cron model order effective bind bind_connection bind_workflow project_files project
             """,
         "check": "calls flow ignores check compare git git_head vault_policy",
         "resolve": "plan inputs calling idempotency",

@@ -43,7 +43,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 PROGRAM = Path(sys.executable).with_name("runner")
 
-_OWN_FILE = re.compile(r"# ((?:connections\.d|workflows\.d)/[\w./-]+\.yaml|runner\.yaml)\n")
+_OWN_FILE = re.compile(r"# ((?:connections\.d|workflows\.d)/[\w./-]+\.yaml|(?:runner|users)\.yaml)\n")
 _OTHER_FILE = re.compile(r"# [\w./-]+\.ya?ml\n")
 _EXAMPLE = re.compile(r"`(\{\{[^`]*)` → `([^`]*)`")
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")

@@ -33,7 +33,7 @@ COMMANDS = {
     "vault-policy": "print the least Vault policy for what the files name",
     "types": "list the connection types: presets and auth types, with their fields",
     "explain": "say what a rule means, with a bad and a good example",
-    "schema": "print the JSON Schema of connections, workflows or runner.yaml",
+    "schema": "print the JSON Schema of connections, workflows, runner.yaml or users.yaml",
     "version": "print the versions that matter for a bug report",
 }
 

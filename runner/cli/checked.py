@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner import project as projects
+from runner import users
 from runner.cli.output import Output
 from runner.diagnostics import Diagnostic, ProjectError, Severity, names_hint
 from runner.errors import UsageError
@@ -19,6 +20,11 @@ def load(settings: Settings) -> Project:
     directory = Path(settings.project) if settings.project else None
     root = projects.find(directory, settings.cwd)
     return projects.load(root, environment=settings.environment)
+
+
+def user(project: Project, settings: Settings) -> str | None:
+    """Give the name of the user whom `--as` or RUNNER_USER means; raises UsageError for one who is not known."""
+    return users.resolve(project.users, settings.user)
 
 
 def load_valid(settings: Settings, output: Output) -> Project | None:

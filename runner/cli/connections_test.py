@@ -15,6 +15,7 @@ from runner.errors import Exit, JsonObject, RunnerError, UsageError
 from runner.project import FOLDERS, SETTINGS, Project
 from runner.reports.text.style import one_line
 from runner.settings import Settings
+from runner.users import FILE as USERS
 
 EXAMPLES = (
     "runner connections test --all",
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     project = checked.load(settings)
     names = _names(options, project, settings)
     # Workflows may have errors: whoever tests a connection is often looking for the cause of something else.
-    if not checked.show(project, check(project, [FOLDERS["connection"], SETTINGS]), output):
+    if not checked.show(project, check(project, [FOLDERS["connection"], SETTINGS, USERS]), output):
         return int(Exit.PROJECT)
     if settings.github_actions:
         output.redactor.watch(output.mask)
@@ -110,7 +111,11 @@ def _keep(project: Project, results: list[JsonObject], settings: Settings, outpu
         return
     try:
         last_tests.keep(
-            state_of(settings, project.root), project.environment, settings.user, sent, time.time()
+            state_of(settings, project.root),
+            project.environment,
+            checked.user(project, settings),
+            sent,
+            time.time(),
         )
     except (OSError, RunnerError) as problem:
         reason = problem.message if isinstance(problem, RunnerError) else problem.strerror or "unknown reason"
@@ -130,7 +135,7 @@ def _test(project: Project, names: list[str], settings: Settings, output: Output
             environ=settings.environ,
             redactor=output.redactor,
             warn=lambda text: output.say(f"warning: {one_line(text)}"),
-            user=settings.user,
+            user=checked.user(project, settings),
         )
     )
 

@@ -1,4 +1,4 @@
-"""`runner schema connection|workflow|project`."""
+"""`runner schema connection|workflow|project|users`."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from runner.cli.output import Output
 from runner.settings import Settings
 
 EXAMPLES = ("runner schema workflow > workflow.schema.json",)
-NAMES = ("connection", "workflow", "project")
+NAMES = ("connection", "workflow", "project", "users")
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -35,16 +35,14 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Write the policy to stdout."""
-    vault_policy.check_user(settings.user)
     project = checked.load_valid(settings, output)
     if project is None:
         return int(Exit.PROJECT)
+    user = checked.user(project, settings)
     found = {each.name: each for each in (find_workflow(project, name) for name in options.workflows)}
     needed = vault_policy.uses(project, list(found.values()) if found else None)
     mounts = _ask(project, needed, settings, output) if options.vault else None
-    text = vault_policy.policy_text(
-        project, needed, title=_title(sorted(found)), user=settings.user, mounts=mounts
-    )
+    text = vault_policy.policy_text(project, needed, title=_title(sorted(found)), user=user, mounts=mounts)
     output.data(text)
     return int(Exit.DONE)
 
@@ -57,7 +55,8 @@ def _title(names: Sequence[str]) -> str:
 
 def _ask(project: Project, needed: Sequence[Use], settings: Settings, output: Output) -> Mapping[str, str]:
     labels = {
-        path: found[0].ref.text for path, found in vault_policy.paths(project, needed, settings.user).items()
+        path: found[0].ref.text
+        for path, found in vault_policy.paths(project, needed, checked.user(project, settings)).items()
     }
     if not labels:
         return {}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runner.cli import checked
 from runner.cli.output import Output
 from runner.diagnostics import Diagnostic, Severity
 from runner.project import Project
@@ -27,7 +28,7 @@ def added(
     """Add to the diagnostics of the files what Vault says; with errors in the files nobody is asked."""
     from runner import vault_policy
 
-    vault_policy.check_user(settings.user)
+    user = checked.user(project, settings)
     if any(item.severity is Severity.ERROR for item in found):
         output.say("note: Vault was not asked: the project has errors")
         return list(found)
@@ -44,9 +45,7 @@ def added(
         if paths and not _among(ref.span.path, paths):
             continue
         try:
-            resolved = ref.resolve(
-                user=settings.user, environment=project.environment, variables=project.vars
-            )
+            resolved = ref.resolve(user=user, environment=project.environment, variables=project.vars)
         except MalformedReferenceError as problem:
             unfilled.append((ref, problem))
         else:

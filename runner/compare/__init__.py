@@ -6,7 +6,7 @@
 - `danger`: what to look at first, a list of items with `kind` (`danger.KINDS`, in that order), `message`, `file`, and where
   they apply `connection`, `workflow`, `action`, `environment`, `before`, `after`;
 - `indirect`: workflows whose own file says the same and that change through something else: `workflow`, `file`, `through`;
-- `changes`: the files whose meaning changed, each with `what` (`project`, `connection`, `workflow`), `name`, `file`, `change`
+- `changes`: the files whose meaning changed, each with `what` (`project`, `users`, `connection`, `workflow`), `name`, `file`, `change`
   (`added`, `removed`, `changed`, `renamed`), `was` where it is renamed, `unread` (`base`, `head`) where a side cannot be read,
   and `entries`: `sign` (`+`, `~`, `-`), `key`, `before`, `after`, `through` (the file or the preset that it comes from). A workflow has
   `actions` as well: `id`, `section`, `change`, `entries`;
@@ -17,7 +17,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from runner.compare import connection_dangers, project_dangers, reach, workflow_dangers
+from runner.compare import connection_dangers, project_dangers, reach, users_dangers, workflow_dangers
 from runner.compare.changes import changes
 from runner.compare.conceal import Concealer
 from runner.compare.danger import danger, in_order
@@ -69,6 +69,7 @@ def _dangers(both: Both, listed: list[JsonObject], indirectly: frozenset[str]) -
     workflows = frozenset(item["name"] for item in listed if item["what"] == "workflow")
     items = list(reach.dangers(both, workflows | indirectly))
     items += project_dangers.dangers(both)
+    items += users_dangers.dangers(both)
     for pair in both.pairs("connection"):
         items += connection_dangers.dangers(both, pair)
     for pair in both.pairs("workflow"):

@@ -9,11 +9,12 @@ from runner.compare.side import file_of
 from runner.compare.tree import MISSING, Difference, Path, differences, dig, listed, mapping, same
 from runner.errors import JsonObject
 from runner.project import SETTINGS
+from runner.users import FILE as USERS
 
 
 def changes(both: Both) -> list[JsonObject]:
-    """List every file whose meaning changed: runner.yaml first, then connections, then workflows, by name."""
-    found = [_settings(both)]
+    """List every file whose meaning changed: runner.yaml and users.yaml first, then connections, then workflows, by name."""
+    found = [_settings(both), _users(both)]
     found += [_connection(both, pair) for pair in both.pairs("connection")]
     found += [_workflow(both, pair) for pair in both.pairs("workflow")]
     return [item for item in found if item is not None]
@@ -32,6 +33,22 @@ def _settings(both: Both) -> JsonObject | None:
         if readable
         else []
     )
+    return {**item, "entries": entries} if entries or "unread" in item else None
+
+
+def _users(both: Both) -> JsonObject | None:
+    there = [side.text(USERS) is not None for side in (both.old, both.new)]
+    if both.old.text(USERS) == both.new.text(USERS):
+        return None
+    change = "changed" if all(there) else "added" if there[1] else "removed"
+    item: JsonObject = {"what": "users", "name": USERS, "file": USERS, "change": change}
+    _unread(item, both, USERS if there[0] else None, USERS if there[1] else None)
+    readable = not there[1] or both.new.readable(USERS)
+    before, after = (
+        {name: {kind: list(values) for kind, values in each.items()} for name, each in (users or {}).items()}
+        for users in (both.old.project.users, both.new.project.users)
+    )
+    entries = [_entry(each) for each in differences(before, after)] if readable else []
     return {**item, "entries": entries} if entries or "unread" in item else None
 
 

@@ -19,6 +19,7 @@ KINDS = {
     "policy": "the policy permits more",
     "vault": "where secrets come from",
     "trigger": "a time at which the workflow starts by itself, new or another",
+    "users": "an identity that stands for a user, or for another one than before",
     "callers": "those who start the workflow may have to change",
     "less-secret": "something that was kept secret is not any more",
 }

@@ -22,8 +22,9 @@ from typing import Any
 
 from runner.diagnostics import Diagnostic, Severity, warning
 from runner.document import Document, Pointer
-from runner.language import schema_text
+from runner.language import NAMES, schema_text
 from runner.project import FOLDERS, SETTINGS, Project
+from runner.users import FILE as USERS
 
 SEVERITY = Severity.WARNING
 SUMMARY = "a file uses a key that a later version of runner.d will not have"
@@ -31,7 +32,7 @@ SUMMARY = "a file uses a key that a later version of runner.d will not have"
 
 def check(project: Project) -> Iterator[Diagnostic]:
     """Check every file against the schema of its kind, where that marks anything."""
-    schemas = {name: _marked(schema_text(name)) for name in (*FOLDERS, "project")}
+    schemas = {name: _marked(schema_text(name)) for name in NAMES}
     for document in project.documents.values():
         schema = schemas[_kind(document)]
         if schema is not None:
@@ -68,8 +69,8 @@ def found(schema: Mapping[str, Any], document: Document) -> Iterator[Diagnostic]
 
 
 def _kind(document: Document) -> str:
-    if document.path == SETTINGS:
-        return "project"
+    if document.path in (SETTINGS, USERS):
+        return "project" if document.path == SETTINGS else "users"
     return next(kind for kind, folder in FOLDERS.items() if document.path.startswith(f"{folder}/"))
 
 
@@ -83,5 +84,7 @@ def _fits(condition: Mapping[str, Any], value: Any) -> bool:
         return False
     wanted = condition.get("properties", {})
     return all(key in value for key in condition.get("required", ())) and all(
-        value.get(key) == each["const"] for key, each in wanted.items() if "const" in each
+        value.get(key) in each.get("enum", (each.get("const"),))
+        for key, each in wanted.items()
+        if {"const", "enum"} & set(each)
     )
