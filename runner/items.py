@@ -47,7 +47,7 @@ class Block(Sequence[JsonObject]):
         self.first = first
         self.concurrency = concurrency
         self.goes_on = goes_on
-        self._once = once
+        self.once = once
 
     def __len__(self) -> int:
         return len(self.items)
@@ -66,7 +66,7 @@ class Block(Sequence[JsonObject]):
                 self.key,
                 self.shared,
                 self.items[at],
-                self._once,
+                self.once,
                 first=self.first + start,
                 concurrency=self.concurrency,
                 goes_on=self.goes_on,
@@ -78,13 +78,13 @@ class Block(Sequence[JsonObject]):
         """Give the block as JSON without secrets: `Interpreter.block_of` makes it again, in another process too."""
         return {"key": self.key, "shared": self.shared, "items": list(self.items), "first": self.first}
 
-    async def run(self, scope: Scope) -> JsonObject:
+    async def run(self, scope: Scope, halted: Callable[[], bool] = lambda: False) -> JsonObject:
         """Perform the items in `scope`, at most `concurrency` at a time, each started in its order.
 
         The first failure that nobody handles starts no new item, nor does a stop; what runs then ends and is kept.
-        Gives a `Gathered` as JSON; a stop is in it, and not raised.
+        Nor does `halted`, which is asked before each item. Gives a `Gathered` as JSON; a stop is in it, and not raised.
         """
-        course = _Course(self, scope)
+        course = _Course(self, scope, halted)
         width = min(self.concurrency, len(self.items))
         if width <= 1:
             await course.work()
@@ -102,20 +102,21 @@ class Block(Sequence[JsonObject]):
 class _Course:
     """A block on its way: which item is next, and whether there is a next one."""
 
-    def __init__(self, block: Block, scope: Scope) -> None:
+    def __init__(self, block: Block, scope: Scope, halted: Callable[[], bool]) -> None:
         self.block = block
         self.scope = scope
         self.gathered = Gathered(first=block.first, outputs=[None] * len(block))
+        self.halted = halted
         self.next = 0
         self.ended = False
 
     async def work(self) -> None:
         """Take one item after another until there is none, or none may be started."""
         block, gathered = self.block, self.gathered
-        while self.next < len(block) and not self.ended:
+        while self.next < len(block) and not self.ended and not self.halted():
             at, self.next = self.next, self.next + 1
             try:
-                result = await block._once(block[at], self.scope)  # noqa: SLF001 - its own course
+                result = await block.once(block[at], self.scope)
             except RunStoppedError as stop:
                 self.ended = True
                 gathered.stop(stop)

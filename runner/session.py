@@ -66,7 +66,7 @@ class Session:
         self._sources: dict[str, SecretSource] = {}
         self._authenticators: dict[str, Authenticator] = {}
         self._renewing: dict[str, asyncio.Lock] = {}
-        self._throttles: dict[str, Throttle] = {}
+        self.throttles: dict[str, Throttle] = {}
         for secret in plan.secret_inputs.values():
             redactor.add(secret.reveal(), secret.label)
 
@@ -175,11 +175,11 @@ class Session:
 
     def throttle(self, connection: Connection) -> Throttle:
         """Give the queue that every request through a connection passes."""
-        if connection.name not in self._throttles:
-            self._throttles[connection.name] = Throttle(
+        if connection.name not in self.throttles:
+            self.throttles[connection.name] = Throttle(
                 connection.concurrency, connection.rate_limit, clock=self.clock, sleep=self.sleep
             )
-        return self._throttles[connection.name]
+        return self.throttles[connection.name]
 
     def authenticator(self, connection: Connection) -> Authenticator:
         """Give what adds a connection's credentials to its requests."""

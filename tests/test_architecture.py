@@ -63,6 +63,7 @@ BY_NAME = {
     ("language_files", "secrets.vault.config_schema"): "the schema of `vault` in runner.yaml",
     ("session", "secrets.env"): "the source of env:// references",
     ("session", "secrets.vault"): "the source of vault:// references",
+    ("backends.temporal.connect", "secrets.vault"): "settings of a worker may be secret references",
     ("run", "backends.memory"): "what performs the steps of `runner run`",
     ("run", "backends.history"): "what remembers them",
     ("exclusive", "backends.memory"): "the wish to stop a run, which ends waiting, too",
@@ -91,16 +92,17 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "backports": ("decoder",),
     "compression": ("decoder",),
     "jwt": ("keys",),
-    "cryptography": ("keys",),
+    "cryptography": ("keys", "backends.temporal"),
     "sqlite3": ("history.database",),
     "certifi": ("tls", "secrets.vault"),
     "hvac": ("secrets.vault",),
     "requests": ("secrets.vault",),
     "urllib3": ("secrets.vault",),
+    "temporalio": ("backends.temporal",),
 }
 """Which module, or folder, may import which package. Of the standard library sqlite3 is held to one, too."""
 
-REVEALERS = frozenset({"auth", "session"})
+REVEALERS = frozenset({"auth", "session", "backends.temporal.connect"})
 """Who may turn a `Secret` into its value."""
 
 ENVIRONMENT_READERS = frozenset({"settings", "secrets.env"})

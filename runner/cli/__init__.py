@@ -28,7 +28,9 @@ COMMANDS = {
     "connections test": "send the test requests and say what is wrong",
     "connections clone": "write a connection that extends another one",
     "connections delete": "delete a connection that nothing uses",
+    "worker": "perform runs and steps for a Temporal server, beside other workers",
     "schedules": "list the triggers of the workflows",
+    "schedules apply": "make the triggers schedules of a Temporal server",
     "schedules export": "write the triggers for cron, systemd, GitHub, GitLab or Kubernetes",
     "vault-policy": "print the least Vault policy for what the files name",
     "types": "list the connection types: presets and auth types, with their fields",
@@ -40,7 +42,8 @@ COMMANDS = {
 _VALUED = frozenset(
     {"-C", "--project", "--color", "--format", "--env", "--as", "-i", "--input", "--input-file", "--report",
      "--base-url", "--changed", "--rule", "--fail-on", "--timeout", "--output", "--program", "--directory", "--image", "--package",
-     "--state", "--workflow", "--status", "--since", "--limit", "--keep"}
+     "--state", "--workflow", "--status", "--since", "--limit", "--keep",
+     "--engine", "--steps", "--name"}
 )  # fmt: skip
 """Options whose value is the next word, so that it is not taken for a command."""
 

@@ -2,19 +2,14 @@
 
 import argparse
 import os
-import re
 import sys
-from itertools import count
 from pathlib import Path
 
 from runner import registry, schedulers
-from runner.cli import checked
+from runner.cli import checked, triggers
 from runner.cli.arguments import not_empty, one_of
 from runner.cli.output import Output
 from runner.errors import Exit, UsageError
-from runner.model import Workflow
-from runner.plan import find_workflow
-from runner.project import Project
 from runner.settings import Settings
 
 EXAMPLES = (
@@ -60,9 +55,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     project = checked.load_valid(settings, output)
     if project is None:
         return int(Exit.PROJECT)
-    entries = _entries(project, options.workflows)
-    if not entries:
-        raise UsageError("no workflow has triggers", help="add `triggers` to a file in workflows.d/")
+    entries = triggers.entries(project, options.workflows)
     place = schedulers.Place(
         program=options.program or _this_program(),
         directory=options.directory or str(project.root),
@@ -77,39 +70,6 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     else:
         output.data("\n".join(f"# file: {name}\n{text}" for name, text in files.items()))
     return int(Exit.DONE)
-
-
-def _entries(project: Project, names: list[str]) -> list[schedulers.Entry]:
-    chosen: list[Workflow] = [find_workflow(project, name) for name in names]
-    for workflow in chosen:
-        if not workflow.triggers:
-            raise UsageError(f"the workflow '{workflow.name}' has no triggers")
-    chosen = chosen or [workflow for _, workflow in sorted(project.workflows.items())]
-    entries: list[schedulers.Entry] = []
-    for workflow in chosen:
-        for trigger in workflow.triggers:
-            assert trigger.cron is not None, "the project has no errors"
-            entries.append(
-                schedulers.Entry(
-                    name=_unique(workflow.name, {entry.name for entry in entries}),
-                    workflow=workflow.name,
-                    cron=trigger.cron,
-                    timezone=trigger.timezone,
-                    overlap=trigger.overlap,
-                    catch_up=trigger.catch_up,
-                    environment=trigger.environment,
-                    inputs=trigger.inputs,
-                    description=workflow.description,
-                )
-            )
-    return entries
-
-
-def _unique(workflow: str, taken: set[str]) -> str:
-    """Make a name of letters that files, units and jobs take, and that no other trigger has."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", workflow).strip("-.") or "workflow"
-    names = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
-    return next(name for name in names if name not in taken)
 
 
 def _this_program() -> str:

@@ -1,0 +1,24 @@
+"""Runs on many machines, through Temporal (https://docs.temporal.io).
+
+The interpreter is a Temporal workflow, a step is an activity, the items of a `for_each` are child workflows in slices,
+waits are timers. What travels is the text of the files, references and redacted results: secrets are read by the worker
+that performs a step, and never leave it. temporalio is imported here and nowhere else.
+"""
+
+RUN = "runner.d run"
+SLICE = "runner.d slice"
+LOCK = "runner.d lock"
+LIMIT = "runner.d limit"
+TRIGGER = "runner.d trigger"
+"""Names of the workflows in Temporal: what people see in its lists."""
+
+PERFORM = "perform"
+PREPARE = "prepare"
+RELEASE = "release"
+"""Names of the activities."""
+
+HEARTBEAT = 10.0
+"""Seconds after which a worker that says nothing is dead."""
+
+KEPT_OPEN = 7 * 24 * 3600.0
+"""Seconds for which a run that did not succeed can be resumed; then its execution ends as failed."""

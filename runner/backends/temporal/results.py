@@ -1,0 +1,59 @@
+"""Results of runs on their way between a worker and a command: plain data that loses nothing."""
+
+from dataclasses import fields
+from typing import Any
+
+from runner.engine import Outcome
+from runner.errors import Failure, JsonObject
+from runner.plan import Plan
+from runner.result import ActionResult, RunResult, Status
+
+_OF_ACTIONS = tuple(each.name for each in fields(ActionResult))
+
+
+def pack_action(result: ActionResult) -> JsonObject:
+    """Give the result of an action as JSON."""
+    return {name: _packed(getattr(result, name)) for name in _OF_ACTIONS}
+
+
+def unpack_action(data: JsonObject) -> ActionResult:
+    """Make the result of an action again."""
+    error = Failure.from_json(data["error"]) if data["error"] else None
+    return ActionResult(**{**data, "status": Status(data["status"]), "error": error})
+
+
+def pack(plan: Plan, run: JsonObject, outcome: Outcome, warnings: list[str], duration: float) -> JsonObject:
+    """Give the result of a run as JSON."""
+    return {
+        "run_id": run["id"],
+        "workflow": plan.workflow,
+        "status": outcome.status.value,
+        "started_at": run["started_at"],
+        "duration": round(duration, 6),
+        "user": plan.user,
+        "environment": plan.environment,
+        "inputs": plan.inputs,
+        "actions": [pack_action(each) for each in outcome.results],
+        "outputs": outcome.outputs,
+        "error": outcome.error.to_json() if outcome.error else None,
+        "warnings": warnings,
+    }
+
+
+def unpack(data: JsonObject) -> RunResult:
+    """Make the result of a run again."""
+    return RunResult(
+        **{
+            **data,
+            "status": Status(data["status"]),
+            "actions": tuple(map(unpack_action, data["actions"])),
+            "error": Failure.from_json(data["error"]) if data["error"] else None,
+            "warnings": tuple(data["warnings"]),
+        }
+    )
+
+
+def _packed(value: Any) -> Any:
+    if isinstance(value, Failure):
+        return value.to_json()
+    return value.value if isinstance(value, Status) else value

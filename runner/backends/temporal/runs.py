@@ -1,0 +1,231 @@
+"""Runs on the engine, seen from a command: submit, follow, stop, resume, list."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from runner.backends.memory import Observer, Stop
+from runner.backends.temporal import RUN, results
+from runner.backends.temporal.address import Address
+from runner.backends.temporal.connect import connect
+from runner.backends.temporal.documents import reached, unfit
+from runner.backends.temporal.slices import plan_data
+from runner.errors import JsonObject, RunnerError, SecretsError, UsageError
+from runner.plan import Plan
+from runner.project import Project
+from runner.result import RunResult, Status
+from runner.sensitive import Redactor
+
+if TYPE_CHECKING:
+    from temporalio.client import Client, WorkflowExecution, WorkflowHandle
+
+_ASKED_EVERY = 0.25
+"""Seconds between two looks at a run; longer ones where nothing happens."""
+
+_SLOWEST = 2.0
+_ANSWERED_WITHIN = timedelta(seconds=10)
+_OVER = frozenset(each.value for each in Status if each is not Status.SKIPPED)
+
+
+class Engine:
+    """The engine, as one command sees it."""
+
+    def __init__(self, client: "Client", address: Address) -> None:
+        self.client = client
+        self._address = address
+
+    async def submit(
+        self,
+        project: Project,
+        plan: Plan,
+        run_id: str,
+        timeout: float,  # noqa: ASYNC109 - the run's own time
+        lock: JsonObject | None = None,
+    ) -> None:
+        """Start a run; `lock` is that of `concurrency`. Raises UsageError for what cannot travel."""
+        travelling = replace(plan, documents=reached(project, plan.workflow))
+        if problem := unfit(project, plan):
+            raise UsageError(problem[0], help=problem[1])
+        given = {
+            "plan": plan_data(travelling),
+            "digest": travelling.digest,
+            "timeout": timeout,
+            "lock": lock,
+        }
+        await self.client.start_workflow(
+            RUN,
+            given,
+            id=run_id,
+            task_queue=self._address.task_queue,
+            memo={"workflow": plan.workflow, "user": plan.user, "environment": plan.environment},
+            static_summary=plan.workflow,
+        )
+
+    async def follow(self, run_id: str, observer: Observer, stop: Stop, *, round_: int = 1) -> RunResult:
+        """Tell the observer what happens until the run, or its round, ends; a stop is passed on to it."""
+        handle = self.client.get_workflow_handle(run_id)
+        told = asyncio.create_task(self._pass_on(handle, stop))
+        seen, wait = 0, _ASKED_EVERY
+        counts: dict[str, Any] = {}
+        try:
+            while True:
+                progress = await self._progress(handle, seen, observer)
+                if progress["round"] >= round_:
+                    for each in progress["settled"]:
+                        observer.finished(results.unpack_action(each))
+                    seen += len(progress["settled"])
+                    for key, count in progress["counts"].items():
+                        if counts.get(key) != count:
+                            observer.advanced(key, count)
+                    counts = progress["counts"]
+                    if progress["phase"] in _OVER and progress["result"] is not None:
+                        return results.unpack(progress["result"])
+                if wait >= _SLOWEST and not await self._goes_on(handle):
+                    if (await self._ask(handle, 0))["phase"] in _OVER:
+                        continue
+                    raise SecretsError(
+                        f"the run '{run_id}' was ended from outside",
+                        help="look at it in Temporal's own interface",
+                    )
+                wait = _ASKED_EVERY if progress["settled"] else min(wait * 1.2, _SLOWEST)
+                await asyncio.sleep(wait)
+        finally:
+            told.cancel()
+            await asyncio.gather(told, return_exceptions=True)
+
+    async def state(self, run_id: str) -> Mapping[str, Any]:
+        """Say how a run is: `phase`, `round`, `settled`, `counts`, `result`, `unknown`."""
+        return await self._ask(self.client.get_workflow_handle(run_id), 0)
+
+    async def resume(self, run_id: str) -> int:
+        """Let a run go on; gives the number of the round that begins."""
+        handle = self.client.get_workflow_handle(run_id)
+        state = await self._ask(handle, 0)
+        await handle.signal("resume")
+        return int(state["round"]) + 1
+
+    async def stop(self, run_id: str) -> None:
+        """Stop a run in order: what is in flight gets a moment, `finally` runs, and it can be resumed."""
+        await self.client.get_workflow_handle(run_id).signal("stop", Status.TERMINATED.value)
+
+    async def close(self, run_id: str) -> None:
+        """End a run that did not succeed and is not to be resumed."""
+        await self.client.get_workflow_handle(run_id).signal("close")
+
+    async def runs(self, most: int) -> list[JsonObject]:
+        """List runs as the history does, the newest first; of one that goes on, its worker says how it is."""
+        found = [each async for each in self.client.list_workflows(f"WorkflowType = '{RUN}'", limit=most)]
+        phases = await asyncio.gather(*(self._phase(each) for each in found))
+        return [
+            {
+                "run": each.id,
+                "started_at": each.start_time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "workflow": str((memo := await each.memo()).get("workflow")),
+                "status": phase,
+                "duration": (each.close_time - each.start_time).total_seconds() if each.close_time else None,
+                "user": memo.get("user"),
+                "environment": memo.get("environment"),
+            }
+            for each, phase in zip(found, phases, strict=True)
+        ]
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run that does not go on, with its slices; raises UsageError where it does."""
+        from temporalio.api.common.v1 import WorkflowExecution
+        from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+
+        state = await self.state(run_id)
+        if state["phase"] not in _OVER:
+            raise UsageError(f"the run '{run_id}' goes on", help=f"`runner runs cancel {run_id}` stops it")
+        names = [run_id]
+        async for each in self.client.list_workflows(f"WorkflowId STARTS_WITH '{run_id}/'"):
+            names.append(each.id)
+        for name in names:
+            await self.client.workflow_service.delete_workflow_execution(
+                DeleteWorkflowExecutionRequest(
+                    namespace=self._address.namespace, workflow_execution=WorkflowExecution(workflow_id=name)
+                )
+            )
+
+    async def _phase(self, each: "WorkflowExecution") -> str:
+        from temporalio.client import WorkflowExecutionStatus
+
+        if each.status is not WorkflowExecutionStatus.RUNNING:
+            name = each.status.name.lower() if each.status else "unknown"
+            return {"completed": "succeeded", "canceled": "terminated"}.get(name, name)
+        try:
+            return str((await self.state(each.id))["phase"])
+        except RunnerError:
+            return "running"
+
+    async def _goes_on(self, handle: "WorkflowHandle[Any, Any]") -> bool:
+        from temporalio.client import WorkflowExecutionStatus
+
+        described = await handle.describe()
+        return described.status is WorkflowExecutionStatus.RUNNING
+
+    async def _progress(
+        self, handle: "WorkflowHandle[Any, Any]", since: int, observer: Observer
+    ) -> Mapping[str, Any]:
+        """Ask the run; as long as no worker answers, say so once and go on asking."""
+        waited = time.monotonic()
+        told = False
+        while True:
+            try:
+                return await self._ask(handle, since)
+            except SecretsError:
+                if not told and time.monotonic() - waited > 5:
+                    told = True
+                    observer.warned(
+                        f"no worker answers on the task queue '{self._address.task_queue}': "
+                        "`runner worker --engine ...` starts one"
+                    )
+                await asyncio.sleep(1)
+
+    async def _ask(self, handle: "WorkflowHandle[Any, Any]", since: int) -> Mapping[str, Any]:
+        from temporalio.client import RPCError, WorkflowQueryFailedError
+        from temporalio.service import RPCStatusCode
+
+        try:
+            answer: Mapping[str, Any] = await handle.query(
+                "progress", since, result_type=dict, rpc_timeout=_ANSWERED_WITHIN
+            )
+        except WorkflowQueryFailedError:
+            raise UsageError(
+                f"the run '{handle.id}' does not understand the question: "
+                "its worker has another RUNNER_ENGINE_KEY, or another version of runner.d",
+                help="set RUNNER_ENGINE_KEY to the key of the workers; `runner version` says the version",
+            ) from None
+        except RPCError as problem:
+            if problem.status == RPCStatusCode.NOT_FOUND:
+                raise UsageError(
+                    f"the engine knows no run '{handle.id}'", help="`runner runs --engine ...` lists them"
+                ) from None
+            raise SecretsError(
+                f"no worker answers for the run '{handle.id}'", help="start one: `runner worker --engine ...`"
+            ) from None
+        return answer
+
+    async def _pass_on(self, handle: "WorkflowHandle[Any, Any]", stop: Stop) -> None:
+        await stop.requested()
+        assert stop.status is not None
+        await handle.signal("stop", stop.status.value)
+
+
+@asynccontextmanager
+async def engine(address: Address, environ: Mapping[str, str], redactor: Redactor) -> AsyncIterator[Engine]:
+    """Connect to the engine; raises UsageError and SecretsError in place of errors of the library."""
+    from temporalio.service import RPCError
+
+    client = await connect(address, environ, redactor)
+    try:
+        yield Engine(client, address)
+    except RPCError as problem:
+        raise SecretsError(
+            f"the engine {address} refuses: {problem.status.name.lower().replace('_', ' ')}",
+            help="look at its log; `runner version` says which package of Temporal this is",
+        ) from None

@@ -1,0 +1,445 @@
+"""What Temporal runs: a run, a slice of the items of one of its actions, and the lock of `concurrency.key`.
+
+Not in Temporal's sandbox: the interpreter varies with nothing, which the architecture test holds, and reading a project
+imports what the sandbox would import anew for every run.
+"""
+
+import asyncio
+import hashlib
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
+
+from runner.backends.temporal import (
+    HEARTBEAT,
+    KEPT_OPEN,
+    LOCK,
+    PREPARE,
+    RELEASE,
+    RUN,
+    SLICE,
+    TRIGGER,
+    results,
+)
+from runner.backends.temporal.documents import plan_of, project_of
+from runner.backends.temporal.scope import Execution, TemporalScope, harmless
+from runner.backends.temporal.slices import in_slices
+from runner.engine import Interpreter, Outcome
+from runner.errors import Failure, FailureKind, JsonObject
+from runner.items import Block
+from runner.project import Project
+from runner.result import Status
+
+_QUEUED = 2.0
+"""Seconds between two looks at a lock that another run holds."""
+
+
+@workflow.defn(name=RUN, sandboxed=False)
+class RunWorkflow:
+    """One run of a workflow. What did not succeed stays open for a while, to be resumed.
+
+    It is given `plan`, the `digest` of its files, `timeout`, the seconds for one round, `lock` where the workflow has
+    `concurrency` (its `key` and `on_conflict`), and where a schedule started it `trigger`, the workflow that wants to know
+    when the first round is over.
+    """
+
+    def __init__(self) -> None:
+        self.phase = "waiting"
+        self.execution: Execution | None = None
+        self.result: JsonObject | None = None
+        self.resumed = False
+        self.closed = False
+        self.stopped: Status | None = None
+        self.rounds = 0
+        self.warnings: list[str] = []
+        self.lock: workflow.ChildWorkflowHandle[Any, Any] | None = None
+
+    @workflow.run
+    async def run(self, given: JsonObject) -> JsonObject:
+        """Run the plan; gives the result where it succeeded, and fails with it otherwise when nobody resumes it."""
+        plan = plan_of(given["plan"])
+        project = project_of(plan)
+        info = workflow.info()
+        run: JsonObject = {
+            "id": info.workflow_id,
+            "workflow": plan.workflow,
+            "started_at": _written(info.start_time),
+            "user": plan.user,
+            "digest": given["digest"],
+        }
+        self.execution = Execution(project, plan, run, slices=in_slices)
+        try:
+            while True:
+                self.rounds += 1
+                outcome = await self._round(given["timeout"], given.get("lock"))
+                await self._release()
+                self.result = results.pack(
+                    plan, run, outcome, self.warnings, workflow.time() - info.start_time.timestamp()
+                )
+                self.phase = outcome.status.value
+                await self._tell(given.get("trigger"))
+                if outcome.status in (Status.SUCCEEDED, Status.SKIPPED):
+                    return self.result
+                if _never_began(outcome) or not await self._resumed():
+                    break
+        except asyncio.CancelledError:
+            self.phase = Status.TERMINATED.value
+            raise
+        raise ApplicationError(f"the run {self.phase}", self.result, type="RunFailed", non_retryable=True)
+
+    async def _tell(self, trigger: str | None) -> None:
+        if trigger is not None and self.rounds == 1:
+            with suppress(FailureError):  # somebody has ended it
+                await workflow.get_external_workflow_handle(trigger).signal("ended", self.phase)
+
+    async def _round(self, budget: float, lock: JsonObject | None) -> Outcome:
+        """Interpret the workflow once, from the beginning, with what is remembered."""
+        execution = self.execution
+        assert execution is not None
+        self.phase, self.result, self.stopped = "running", None, None
+        execution.stop = None
+        execution.settled.clear()
+        execution.unknown.clear()
+        work = asyncio.create_task(self._alone(execution, budget, lock))
+        while not work.done():
+            try:
+                await workflow.wait_condition(work.done)
+            except asyncio.CancelledError:  # somebody cancels the execution: it ends in order, as at a signal
+                if self.closed:
+                    raise
+                self.closed = True
+                self._stop(Status.TERMINATED)
+        return work.result()
+
+    async def _alone(self, execution: Execution, budget: float, lock: JsonObject | None) -> Outcome:
+        """Interpret while this run alone holds its lock, where there is one."""
+        deadline = workflow.time() + budget
+        refused = await self._enter(lock, deadline) if lock is not None else None
+        if refused is not None:
+            return refused
+        try:
+            return await self._prepared(execution, max(0.0, deadline - workflow.time()), deadline)
+        finally:
+            if self.lock is not None:
+                await self.lock.signal("release")
+                await self.lock
+                self.lock = None
+
+    async def _enter(self, lock: JsonObject, deadline: float) -> Outcome | None:
+        """Take the lock: an execution whose name only one can have. Gives the outcome of a run that may not start."""
+        name = f"runner.d/lock/{hashlib.sha256(lock['key'].encode()).hexdigest()[:32]}"
+        while True:
+            try:
+                self.lock = await workflow.start_child_workflow(
+                    LOCK,
+                    workflow.info().workflow_id,
+                    id=name,
+                    parent_close_policy=workflow.ParentClosePolicy.TERMINATE,
+                    static_summary=lock["key"],
+                )
+            except WorkflowAlreadyStartedError:
+                reason = f"another run holds the lock '{lock['key']}': not started, nothing was sent"
+                if lock["on_conflict"] == "skip":
+                    self.warnings.append(reason)
+                    return Outcome(Status.SKIPPED)
+                if lock["on_conflict"] == "fail":
+                    return _not_started(FailureKind.LOCKED, reason, "start it again when that one has ended")
+            else:
+                return None
+            self.phase = "queued"
+            wait = min(_QUEUED, deadline - workflow.time())
+            with suppress(TimeoutError):
+                await workflow.wait_condition(lambda: self.stopped is not None, timeout=max(0.0, wait))
+            if self.stopped is not None:
+                return _not_started(
+                    FailureKind.CANCELLED, f"the run was {self.stopped.value} while it waited", None
+                )
+            if workflow.time() >= deadline:
+                reason = f"another run still held the lock '{lock['key']}': not started, nothing was sent"
+                return _not_started(FailureKind.LOCKED, reason, "raise `timeout`, or start it again")
+
+    async def _prepared(self, execution: Execution, budget: float, deadline: float) -> Outcome:
+        self.phase = "running"
+        found = execution.project.workflows[execution.plan.workflow]
+        prepared = await self._prepare(budget)
+        if isinstance(prepared, Outcome):
+            return prepared
+        scope = TemporalScope(execution, deadline)
+        try:
+            return await Interpreter(
+                execution.project, found, execution.plan, execution.run, scope
+            ).interpret()
+        finally:
+            scope.close()
+
+    async def _prepare(self, budget: float) -> JsonObject | Outcome:
+        """Let a worker read the secrets; a run whose outputs are sensitive stays with that worker."""
+        execution = self.execution
+        assert execution is not None
+        try:
+            answer: JsonObject = await workflow.execute_activity(
+                PREPARE,
+                {"run": execution.run, "timeout": budget},
+                start_to_close_timeout=timedelta(seconds=120),
+                heartbeat_timeout=timedelta(seconds=HEARTBEAT),
+                retry_policy=RetryPolicy(maximum_attempts=5),
+                result_type=dict,
+            )
+        except ActivityError as problem:
+            cause = problem.cause
+            message = (
+                cause.message if isinstance(cause, ApplicationError) else "no worker could prepare the run"
+            )
+            return _not_started(FailureKind.FAILED, message, None)
+        for warning in answer["warnings"]:
+            if warning not in self.warnings:
+                self.warnings.append(warning)
+        if answer["problem"] is not None:
+            return _not_started(FailureKind.SECRET_UNAVAILABLE, answer["problem"], answer["help"])
+        if answer["pinned"] and answer["queue"] != execution.queue:
+            lost = self._forget_sensitive()
+            if lost is not None:
+                return _not_started(FailureKind.FAILED, *lost)
+            execution.queue = answer["queue"]
+        return answer
+
+    def _forget_sensitive(self) -> tuple[str, str] | None:
+        """Forget results whose sensitive output was held by another worker; says why, where that may not be repeated."""
+        execution = self.execution
+        assert execution is not None
+        gone = [key for key, result in execution.recorded.items() if result.get("sensitive")]
+        gone += [
+            key for key, kept in execution.kept.items() for each in kept.values() if each.get("sensitive")
+        ]
+        for key in gone:
+            action = _action_of(execution.project, execution.plan.workflow, key)
+            if action is None or not harmless(execution.project, action):
+                return (
+                    f"the sensitive output of '{key}' is gone with its worker, and doing it again may do harm",
+                    "run the workflow anew",
+                )
+        for key in gone:
+            execution.recorded.pop(key, None)
+            execution.kept.pop(key, None)
+        return None
+
+    async def _release(self) -> None:
+        """Let the worker that was set apart close its session."""
+        execution = self.execution
+        if execution is None or execution.queue is None:
+            return
+        with suppress(ActivityError):  # the worker is gone, and the session with it
+            await workflow.execute_activity(
+                RELEASE,
+                execution.run["id"],
+                task_queue=execution.queue,
+                schedule_to_close_timeout=timedelta(seconds=20),
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+
+    async def _resumed(self) -> bool:
+        """Wait for the wish to resume; False where nobody has it in time."""
+        self.resumed = False
+        if self.closed:
+            return False
+        try:
+            await workflow.wait_condition(lambda: self.resumed or self.closed, timeout=KEPT_OPEN)
+        except TimeoutError:
+            return False
+        return self.resumed
+
+    def _stop(self, status: Status) -> None:
+        self.stopped = self.stopped or status
+        if self.execution is not None:
+            self.execution.stop = self.execution.stop or status
+
+    @workflow.signal
+    def stop(self, status: str) -> None:
+        """Stop the run in order: what is in flight gets a moment, `finally` runs."""
+        self._stop(Status(status))
+
+    @workflow.signal
+    def resume(self) -> None:
+        """Go on with a run that did not succeed."""
+        self.resumed = True
+
+    @workflow.signal
+    def close(self) -> None:
+        """End a run that will not be resumed."""
+        self.closed = True
+
+    @workflow.query
+    def progress(self, since: int) -> JsonObject:
+        """Say how far it is: `phase`, the actions that ended after the first `since`, `counts` of blocks, `round`."""
+        execution = self.execution
+        settled = execution.settled[since:] if execution else []
+        return {
+            "phase": self.phase,
+            "round": self.rounds,
+            "settled": [results.pack_action(each) for each in settled],
+            "counts": execution.counts if execution else {},
+            "result": self.result,
+            "unknown": list(execution.unknown) if execution else [],
+        }
+
+
+@workflow.defn(name=SLICE, sandboxed=False)
+class SliceWorkflow:
+    """Some items of one action of a run."""
+
+    def __init__(self) -> None:
+        self.execution: Execution | None = None
+        self.halted = False
+        self.stopped: Status | None = None
+
+    @workflow.run
+    async def run(self, given: JsonObject) -> JsonObject:
+        """Perform the items; gives what came of them, which succeeded, and the steps of those that did not."""
+        plan = plan_of(given["plan"])
+        project = project_of(plan)
+        execution = Execution(project, plan, given["run"], queue=given["queue"], stop=self.stopped)
+        execution.recorded.update(given["recorded"])
+        self.execution = execution
+        deadlines = [(deadline, depth) for deadline, depth in given["deadlines"]]
+        own = deadlines[-1] if deadlines else (float("inf"), given["depth"])
+        scope = TemporalScope(
+            execution, own[0], final=given["final"], depth=given["depth"], outer=tuple(deadlines[:-1])
+        )
+        kept: dict[int, JsonObject] = {int(at): result for at, result in given["kept"].items()}
+        succeeded: list[int] = sorted(kept)
+        block = Interpreter.block_of(project, plan, scope, given["block"])
+        once = block.once
+
+        async def known(ref: JsonObject, within: Any) -> JsonObject:
+            at = ref["index"]
+            if at in kept:
+                return kept[at]
+            result = await once(ref, within)
+            if result["status"] == "succeeded":
+                succeeded.append(at)
+            return result
+
+        whole = Block(
+            block.key,
+            block.shared,
+            block.items,
+            known,
+            first=block.first,
+            concurrency=given["width"],
+            goes_on=block.goes_on,
+        )
+        try:
+            gathered = await whole.run(scope, lambda: self.halted)
+        finally:
+            scope.close()
+        done = {f"{block.key}[{at}]" for at in succeeded}
+        return {
+            "gathered": gathered,
+            "succeeded": sorted(succeeded),
+            "recorded": {
+                key: result
+                for key, result in execution.recorded.items()
+                if key[: key.index("]", len(block.key)) + 1] not in done
+            },
+            "unknown": execution.unknown,
+        }
+
+    @workflow.signal
+    def halt(self) -> None:
+        """Start no item any more."""
+        self.halted = True
+
+    @workflow.signal
+    def stop(self, status: str) -> None:
+        """Stop, as the run does."""
+        self.stopped = Status(status)
+        if self.execution is not None:
+            self.execution.stop = self.execution.stop or self.stopped
+
+
+@workflow.defn(name=TRIGGER, sandboxed=False)
+class TriggerWorkflow:
+    """What a schedule starts: it lasts as long as the run itself, not as long as a failed run can be resumed.
+
+    So `overlap` means what it says.
+    """
+
+    def __init__(self) -> None:
+        self.phase: str | None = None
+
+    @workflow.run
+    async def run(self, given: JsonObject) -> str:
+        """Start the run and wait for its first round; fails where that did."""
+        own = workflow.info().workflow_id
+        await workflow.start_child_workflow(
+            RUN,
+            {**given, "trigger": own},
+            id=own.removeprefix("trigger/"),
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            static_summary=given["plan"]["workflow"],
+            memo={
+                "workflow": given["plan"]["workflow"],
+                "user": None,
+                "environment": given["plan"]["environment"],
+            },
+        )
+        await workflow.wait_condition(lambda: self.phase is not None)
+        if self.phase != Status.SUCCEEDED.value:
+            raise ApplicationError(f"the run {self.phase}", type="RunFailed", non_retryable=True)
+        return str(self.phase)
+
+    @workflow.signal
+    def ended(self, phase: str) -> None:
+        """Be told how the first round of the run ended."""
+        self.phase = phase
+
+
+@workflow.defn(name=LOCK, sandboxed=False)
+class LockWorkflow:
+    """The lock of a key of `concurrency`: it is held as long as this goes on, which is as long as its run at most."""
+
+    def __init__(self) -> None:
+        self.released = False
+
+    @workflow.run
+    async def run(self, holder: str) -> str:
+        """Wait until the lock is released."""
+        await workflow.wait_condition(lambda: self.released)
+        return holder
+
+    @workflow.signal
+    def release(self) -> None:
+        """Release the lock."""
+        self.released = True
+
+
+def _never_began(outcome: Outcome) -> bool:
+    return outcome.error is not None and outcome.error.kind is FailureKind.LOCKED
+
+
+def _action_of(project: Project, name: str, key: str) -> Any:
+    """Find the action that a step of a run belongs to, through called workflows."""
+    found = project.workflows[name]
+    head, _, rest = key.partition("/")
+    if head in ("on_failure", "finally"):
+        second, _, rest = rest.partition("/")
+        head = f"{head}/{second}"
+    plain = head.split("[")[0].split("#")[0]
+    action = next((each for each in found.every_action if each.key == plain), None)
+    if action is None or not rest:
+        return action
+    return _action_of(project, action.config, rest)
+
+
+def _not_started(kind: FailureKind, message: str, remedy: str | None) -> Outcome:
+    return Outcome(Status.FAILED, error=Failure(kind=kind, message=message, help=remedy))
+
+
+def _written(moment: datetime) -> str:
+    from runner.perform import moment as written
+
+    return written(moment.timestamp())

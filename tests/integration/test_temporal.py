@@ -1,0 +1,351 @@
+"""Runs on a real Temporal server: the same results, nothing done twice, nothing secret on the way."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.backends.temporal.address import parse
+from runner.backends.temporal.connect import connect
+from runner.errors import JsonObject, SecretsError, UsageError
+from runner.result import RunResult
+from runner.sensitive import Redactor
+from tests.canary import ENCODERS, Search
+from tests.engines import Cluster, until
+from tests.projects import make, request, run, simple
+from tests.servers.http import Request, Response, Server, reply
+from tests.servers.temporal import Temporal
+
+TOKEN = "tok&en/of=the+desk 42"
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+class Desk:
+    """Counts, fails while it is told to, holds requests until it is told to go on, repeats the token it is sent."""
+
+    def __init__(self) -> None:
+        self.failing: set[str] = set()
+        self.held: set[str] = set()
+        self.go = threading.Event()
+        self.times: list[float] = []
+        self._polls = 0
+        self.server = Server({"* /**": self._answer})
+
+    def _answer(self, asked: Request) -> Response:
+        self.times.append(time.monotonic())
+        if asked.path in self.held:
+            self.go.wait(60)
+        if asked.path in self.failing:
+            return reply({"error": "told to"}, 500)
+        if asked.path == "/poll":
+            self._polls += 1
+            return reply({"ready": self._polls >= 3})
+        if asked.path == "/login":
+            return reply({"session": "sess-0123456789-secret"})
+        return reply({"path": asked.path, "seen": asked.header("x-session") is not None})
+
+    def counts(self) -> Counter[str]:
+        return Counter(f"{each.method} {each.path}" for each in self.server.requests)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    made = Desk()
+    with made.server:
+        yield made
+        made.go.set()
+
+
+@pytest.fixture
+def cluster(temporal: Temporal) -> Iterator[Cluster]:
+    with Cluster(temporal, {"DESK_TOKEN": TOKEN}) as made:
+        yield made
+
+
+BYE: Any = {"finally": [request("bye", "PUT", "/bye")]}
+BEARER = {"type": "bearer", "auth": {"token": "env://DESK_TOKEN"}}
+
+
+def everything(root: Path, url: str) -> Any:
+    """A project that uses all that a workflow can do."""
+    actions = [
+        request("first"),
+        {"id": "left", "needs": ["first"], "set": {"list": [1, 2, 3, 4, 5], "exact": "{{ 1.10 }}"}},
+        request("right", path="/right", more={"needs": ["first"], "on_error": "continue"}),
+        request("skipped", more={"if": False}),
+        request(
+            "each",
+            "POST",
+            "/items/{{ item }}",
+            more={"needs": ["left"], "for_each": "{{ actions.left.output.list }}", "if": "{{ item != actions.left.output.list[1] }}", "concurrency": 3,
+                  "output": "{{ response.body.path }}"},
+        ),
+        request("poll", path="/poll", more={"repeat": {"until": "{{ response.body.ready }}", "every": "10ms"}}),
+        {"id": "pause", "wait": "20ms"},
+        request("login", path="/login", more={"sensitive": True, "output": "{{ response.body.session }}"}),
+        {"id": "call", "for_each": ["a", "b"], "workflow": "called", "with": {"name": "{{ item }}"}},
+        request("use", path="/use", headers={"X-Session": "{{ actions.login.output }}"},
+                more={"output": "{{ response.body.seen }}"}),
+    ]  # fmt: skip
+    outputs = {
+        "each": "{{ actions.each.output }}",
+        "right": "{{ actions.right.status }}",
+        "use": "{{ actions.use.output }}",
+        "exact": "{{ actions.left.output.exact }}",
+        "call": "{{ actions.call.output | map(attribute='path') | list }}",
+    }
+    api = {**BEARER, "base_url": url, "shared": True}
+    called = {
+        "inputs": {"name": {"type": "string"}},
+        "actions": [request("post", "POST", "/called/{{ inputs.name }}")],
+        "outputs": {"path": "{{ actions.post.output.path }}"},
+    }
+    main = {"actions": actions, "outputs": outputs, **BYE}
+    return make(
+        root,
+        {"connections.d/api.yaml": api, "workflows.d/main.yaml": main, "workflows.d/called.yaml": called},
+    )
+
+
+def shape(result: RunResult) -> Any:
+    """What of a result is the same however it was run."""
+    return (
+        result.status,
+        result.outputs,
+        [
+            (each.key, each.status, each.output, each.reason, each.error and each.error.kind)
+            for each in result.actions
+        ],
+    )
+
+
+def test_a_run_gives_what_it_gives_in_one_process(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    desk.failing.add("/right")
+    project = everything(tmp_path, desk.server.url)
+    here = run(project, environ={"DESK_TOKEN": TOKEN}).result
+    alone = desk.counts()
+    desk._polls = 0
+    cluster.worker()
+    there = cluster.run(project)
+    assert shape(there) == shape(here)
+    assert there.outputs["each"] == ["/items/1", None, "/items/3", "/items/4", "/items/5"]
+    assert there.outputs["use"] is True
+    assert there.outputs["call"] == ["/called/a", "/called/b"]
+    assert desk.counts() == alone + alone
+
+
+def test_no_secret_is_on_the_server(desk: Desk, cluster: Cluster, tmp_path: Path, temporal: Temporal) -> None:
+    desk.failing.add("/right")
+    cluster.worker()
+    run_id = cluster.submit(everything(tmp_path, desk.server.url))
+    cluster.follow(run_id)
+
+    async def travelled() -> str:
+        client = await connect(cluster.address, {}, Redactor())
+        texts = []
+        async for each in client.list_workflows(f"TaskQueue = '{cluster.queue}'"):
+            handle = client.get_workflow_handle(each.id, run_id=each.run_id)
+            async for event in handle.fetch_history_events():
+                texts.append(str(event))
+                for payload in _payloads(event):
+                    texts += [str(one) for one in await client.data_converter.decode([payload])]
+        return "\n".join(texts)
+
+    text = asyncio.run(travelled())
+    assert "/items/3" in text, "the search reads what travelled"
+    secrets = (TOKEN, "sess-0123456789-secret")
+    assert Search(secrets).leaks(text) == []
+    store = temporal.kept()
+    assert run_id.encode() in store, "the search reads the server's store"
+    forms = {encode(secret).encode() for secret in secrets for encode in ENCODERS.values()}
+    assert [form for form in forms if form in store] == []
+
+
+def _payloads(message: Any) -> Iterator[Any]:
+    """Find every payload in a message of the protocol."""
+    from google.protobuf.message import Message
+
+    if message.DESCRIPTOR.full_name == "temporal.api.common.v1.Payload":
+        yield message
+        return
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None:
+            continue
+        if isinstance(value, Message):
+            yield from _payloads(value)
+        elif hasattr(value, "items"):
+            for one in value.values():
+                if isinstance(one, Message):
+                    yield from _payloads(one)
+        else:
+            for one in value:
+                yield from _payloads(one)
+
+
+def test_with_a_key_the_server_cannot_read_and_others_neither(
+    desk: Desk, temporal: Temporal, tmp_path: Path
+) -> None:
+    project = simple(tmp_path, [request("first", path="/unmistakable-path")], url=desk.server.url)
+    with Cluster(temporal, {"RUNNER_ENGINE_KEY": KEY}) as cluster:
+        cluster.worker()
+        run_id = cluster.submit(project)
+        assert cluster.follow(run_id).status == "succeeded"
+        cluster.environ = {}
+        with pytest.raises(UsageError, match="sealed, and there is no key"):
+            cluster.ask(lambda found: found.state(run_id))
+        cluster.environ = {"RUNNER_ENGINE_KEY": KEY[:-3] + "AA="}
+        with pytest.raises(UsageError, match="another RUNNER_ENGINE_KEY"):
+            cluster.ask(lambda found: found.state(run_id))
+        cluster.environ = {"RUNNER_ENGINE_KEY": "short"}
+        with pytest.raises(UsageError, match="32 bytes in base64"):
+            cluster.ask(lambda found: found.state(run_id))
+
+
+def test_a_worker_dies_while_requests_are_in_flight(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    """Another worker does again what is harmless; of a POST nobody knows, so the run ends, and can be resumed."""
+    desk.held |= {"/slow"}
+    actions = [
+        request("before", "POST", "/before"),
+        request("get", path="/slow"),
+        request("post", "POST", "/slow", more={"needs": ["before"]}),
+        request("after", path="/after", more={"needs": ["get", "post"]}),
+    ]
+    outputs = {"paths": ["{{ actions.get.output.path }}", "{{ actions.after.output.path }}"]}
+    project = simple(tmp_path, actions, url=desk.server.url, outputs=outputs)
+    first = cluster.worker()
+    run_id = cluster.submit(project)
+    until(lambda: desk.counts()["POST /slow"] == desk.counts()["GET /slow"] == 1)
+    first.kill()
+    desk.held.clear()
+    desk.go.set()
+    cluster.worker()
+    result = cluster.follow(run_id)
+    assert result.status == "failed"
+    assert result.error is not None
+    assert "whether the server acted is not known" in result.error.message
+    assert {each.id: each.status.value for each in result.actions} == {
+        "before": "succeeded",
+        "get": "succeeded",
+        "post": "failed",
+        "after": "skipped",
+    }
+    assert desk.counts() == {"POST /before": 1, "GET /slow": 2, "POST /slow": 1}
+    assert cluster.ask(lambda found: found.state(run_id))["unknown"] == ["post"]
+    assert cluster.resume(run_id).outputs == {"paths": ["/slow", "/after"]}
+    assert desk.counts() == {"POST /before": 1, "GET /slow": 2, "POST /slow": 2, "GET /after": 1}
+
+
+def test_resume_repeats_only_what_is_missing(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    """In an action, in the items of two slices, and in the steps of one item."""
+    desk.failing |= {"/items/7", "/items/22"}
+    actions = [
+        request("first", "POST", "/first"),
+        {"id": "list", "set": {"numbers": "{{ range(30) | list }}"}},
+        request(
+            "each",
+            "POST",
+            "/items/{{ item }}",
+            more={"for_each": "{{ actions.list.output.numbers }}", "concurrency": 8,
+                  "output": "{{ response.body.path }}"},
+        ),
+        request("last", "POST", "/last"),
+    ]  # fmt: skip
+    outputs = {"count": "{{ actions.each.output | length }}", "last": "{{ actions.each.output[29] }}"}
+    project = simple(tmp_path, actions, url=desk.server.url, outputs=outputs)
+    cluster.worker()
+    run_id = cluster.submit(project)
+    failed = cluster.follow(run_id)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert "items failed" in failed.error.message
+    desk.failing.clear()
+    done = cluster.resume(run_id)
+    assert done.outputs == {"count": 30, "last": "/items/29"}
+    counts = desk.counts()
+    assert counts["POST /first"] == counts["POST /last"] == 1
+    twice = {path for path, count in counts.items() if count > 1}
+    assert twice <= {"POST /items/7", "POST /items/22"}
+    assert all(count <= 2 for count in counts.values())
+    assert len(counts) == 32
+
+
+def test_a_stop_lets_finally_run_and_can_be_resumed(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    actions = [
+        request("first", "POST", "/first"),
+        {"id": "pause", "wait": "1h"},
+        request("last", path="/last"),
+    ]
+    project = simple(tmp_path, actions, url=desk.server.url, **BYE)
+    cluster.worker()
+    run_id = cluster.submit(project)
+    until(lambda: desk.counts()["POST /first"] == 1)
+    cluster.ask(lambda found: found.stop(run_id))
+    result = cluster.follow(run_id)
+    assert result.status == "terminated"
+    assert desk.counts() == {"POST /first": 1, "PUT /bye": 1}
+
+
+def test_the_time_of_a_run_is_over(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    desk.held.add("/slow")
+    project = simple(
+        tmp_path, [request("slow", path="/slow", more={"timeout": "1m"})], url=desk.server.url,
+        **BYE,
+    )  # fmt: skip
+    cluster.worker()
+    result = cluster.run(project, timeout=1.0)
+    assert result.status == "timed-out"
+    assert [each.status for each in result.actions] == ["failed", "succeeded"]
+
+
+def test_a_rate_limit_holds_over_two_workers(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    actions = [
+        {"id": "list", "set": {"numbers": "{{ range(40) | list }}"}},
+        request(
+            "each",
+            path="/{{ item }}",
+            more={"for_each": "{{ actions.list.output.numbers }}", "concurrency": 40},
+        ),
+    ]
+    project = simple(
+        tmp_path, actions, url=desk.server.url, connection={"rate_limit": {"requests": 10, "per": "500ms"}}
+    )
+    cluster.worker()
+    cluster.worker()
+    assert cluster.run(project).status == "succeeded"
+    times = sorted(desk.times)
+    assert len(times) == 40
+    # Ten in any half second; a tenth of one is what the way to the server may take on a loaded machine.
+    windows = [sum(start <= each < start + 0.4 for each in times) for start in times]
+    assert max(windows) <= 11
+    assert times[-1] - times[0] > 1.4
+
+
+def test_without_a_worker_people_are_told_and_with_wrong_secrets_too(
+    desk: Desk, cluster: Cluster, tmp_path: Path
+) -> None:
+    project = simple(tmp_path, [request("first")], url=desk.server.url, connection=BEARER)
+    cluster.environ = {}
+    cluster.worker()
+    result = cluster.run(project)
+    assert result.exit_code == 4
+    assert result.error is not None
+    assert "DESK_TOKEN" in result.error.message
+    assert desk.counts() == {}
+
+
+def test_what_cannot_travel_is_refused(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("x")
+    files: JsonObject = {"tls": {"ca": "ca.pem"}}
+    project = simple(tmp_path, [request("a")], url=desk.server.url, connection=files)
+    with pytest.raises(UsageError, match="is a file, and a worker has no files"):
+        cluster.submit(project)
+
+
+def test_nobody_is_there() -> None:
+    with pytest.raises(SecretsError, match="cannot be reached"):
+        asyncio.run(connect(parse("temporal://127.0.0.1:9/default"), {}, Redactor()))
