@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from runner import template
-from runner.backends.memory import Stop
 from runner.duration import written
 from runner.errors import Failure, FailureKind, JsonObject
 from runner.history.locks import Queue, Ticket
@@ -17,6 +16,7 @@ from runner.model import Workflow
 from runner.plan import Plan
 from runner.project import Project
 from runner.result import Status
+from runner.watching import Stop
 
 FIRST_LOOK, LAST_LOOK = 0.05, 1.0
 """Seconds between two looks at the queue: the first one, and what they grow to."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.backends.history import HistoryScope, Recorder
-from runner.backends.memory import MemoryScope, Observer, Stop
+from runner.backends.memory import MemoryScope
 from runner.bind import limits
 from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureError, FailureKind, JsonObject, SecretsError
@@ -25,6 +25,7 @@ from runner.result import RunResult, Status
 from runner.scope import Scope
 from runner.sensitive import MASK, Redactor
 from runner.session import Session
+from runner.watching import Observer, Stop
 
 if TYPE_CHECKING:
     from runner.client import Client

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
-from runner.backends.memory import Stop
 from runner.backends.temporal.address import Address, parse
 from runner.backends.temporal.runs import Engine, engine
 from runner.plan import resolve
 from runner.project import Project
 from runner.result import RunResult
 from runner.sensitive import Redactor
+from runner.watching import Stop
 from tests.projects import Watched
 from tests.servers.temporal import Temporal
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from runner.backends.memory import Stop
 from runner.bind import limits
 from runner.check import check
 from runner.client import Client
@@ -27,6 +26,7 @@ from runner.result import ActionResult, RunResult
 from runner.run import execute
 from runner.sensitive import Redactor
 from runner.session import Session
+from runner.watching import Stop
 from tests.rules.projects import loaded
 
 Files = Mapping[str, Any]

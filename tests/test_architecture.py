@@ -36,7 +36,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "keep": "history",
         "execute": """
             redirects tls target progress decoder body_format dispatch client throttle session means
-            answer waits attempts request pages perform scope items course frame engine
+            answer waits attempts request pages perform scope items course frame engine watching
             """,
         "run": "run connection_test last_tests exclusive",
     }.items()
@@ -66,7 +66,6 @@ BY_NAME = {
     ("backends.temporal.connect", "secrets.vault"): "settings of a worker may be secret references",
     ("run", "backends.memory"): "what performs the steps of `runner run`",
     ("run", "backends.history"): "what remembers them",
-    ("exclusive", "backends.memory"): "the wish to stop a run, which ends waiting, too",
 }
 """Modules of the spine that name one extension; everything else asks the registry."""
 

@@ -16,6 +16,7 @@ from runner.result import Status
 from runner.scope import RunStoppedError
 from runner.session import Session
 from runner.vault_policy import uses
+from runner.watching import Stop
 from tests.projects import Watched, make, planned, run
 from tests.servers.faults import faults
 from tests.servers.http import Server
@@ -312,7 +313,7 @@ def test_a_deadline_is_told_as_that_of_the_call_whose_it_is(monkeypatch: pytest.
     async def test() -> None:
         now = asyncio.get_running_loop().time()
         session: Any = Session.__new__(Session)
-        scope = memory.MemoryScope(session, Watched(), memory.Stop(), now + 60)
+        scope = memory.MemoryScope(session, Watched(), Stop(), now + 60)
         outer = scope.called("a", 0.05)
         inner = outer.called("a/b", 30)
         own = scope.called("c", 30).called("c/d", 0.01)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from runner.backends.memory import Stop
 from runner.history.locks import Queue, Ticket
 from runner.result import Status
+from runner.watching import Stop
 from tests.histories import kept, runs
 from tests.projects import request, run, simple
 from tests.servers.http import Server, reply

@@ -9,12 +9,13 @@ from typing import Any, cast
 import pytest
 
 from runner.backends import memory
-from runner.backends.memory import CLEANUP_BUDGET, GRACE, MemoryScope, Stop
+from runner.backends.memory import CLEANUP_BUDGET, GRACE, MemoryScope
 from runner.errors import Failure, FailureKind
 from runner.items import Block
 from runner.result import Status
 from runner.scope import RunStoppedError, StepFailedError
 from runner.session import Session
+from runner.watching import Stop
 from tests.projects import Watched, finished
 
 JsonObject = dict[str, Any]

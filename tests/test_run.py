@@ -12,13 +12,13 @@ import pytest
 
 from runner import run as runs
 from runner.backends import memory
-from runner.backends.memory import Stop
 from runner.errors import Exit, SecretsError
 from runner.result import Status
 from runner.run import DEFAULT_TIMEOUT, execute
 from runner.secret_ref import ResolvedRef
 from runner.secrets.env import EnvSource
 from runner.sensitive import Redactor, Secret
+from runner.watching import Stop
 from tests.projects import Watched, finished, make, planned, request, run, simple
 from tests.servers.faults import faults
 from tests.servers.http import Server

@@ -19,6 +19,7 @@ COMMANDS = {
     "runs": "list the runs: the history",
     "runs show": "show one run: what it was given, and what happened in it",
     "runs resume": "go on with a run that failed, was stopped or killed",
+    "runs cancel": "stop a run in order",
     "runs delete": "delete runs from the history",
     "runs prune": "delete runs that are older than is kept",
     "workflows": "list the workflows",

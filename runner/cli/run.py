@@ -3,9 +3,9 @@
 import argparse
 
 from runner import plan as plans
-from runner.cli import checked, histories, logs, report_files, running, workflow_inputs
+from runner.cli import checked, engine_runs, engines, histories, logs, report_files, running, workflow_inputs
 from runner.cli.output import Output
-from runner.errors import Exit
+from runner.errors import Exit, UsageError
 from runner.inputs import read_inputs
 from runner.settings import Settings
 
@@ -24,6 +24,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-history", action="store_true", help="keep no record of the run: it cannot be resumed"
     )
+    engines.add(parser, "run it on the workers of this server")
+    parser.add_argument(
+        "--detach", action="store_true", help="with --engine: print the id of the run and do not follow it"
+    )
 
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -39,6 +43,13 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         plan = plans.resolve(project, workflow.name, inputs=inputs, user=settings.user)
     if settings.github_actions:
         output.redactor.watch(output.mask)
+    address = engines.chosen(options, settings)
+    if address is not None:
+        return engine_runs.submit(options, settings, output, address, project, plan)
+    if options.detach:
+        raise UsageError(
+            "only a run on an engine goes on without this command", help="add --engine, or leave --detach out"
+        )
     from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
 
     running.Signals.outside()

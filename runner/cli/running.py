@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from runner import duration
 from runner import plan as plans
@@ -26,8 +26,8 @@ from runner.result import RunResult, Status
 from runner.settings import Settings
 
 if TYPE_CHECKING:
-    from runner.backends.memory import Stop
     from runner.history.keeper import Keeper
+    from runner.watching import Stop
 
 _SIGNALS = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
 
@@ -58,6 +58,7 @@ class Going:
     timeout: float | None
     state: Path
     keeper: "Keeper | None"
+    left_at_once: ClassVar[str] = "stopped at once: what was in flight may have reached its server"
 
     def carry_out(self, files: Sequence[ReportFile]) -> int:
         """Run, show the outputs, write the reports; gives the exit code."""
@@ -65,14 +66,14 @@ class Going:
         signals = Signals(output)
         try:
             try:
-                result = asyncio.run(self._execute(signals))
+                result = asyncio.run(self.execute(signals))
             finally:
                 signals.outside()  # the loop has put the default handlers back
         except SecretsError as problem:
             explain(problem, output)
             result = _without_secrets(self.plan, problem, self.keeper.id if self.keeper else "-")
         except asyncio.CancelledError:
-            output.error("error: stopped at once: what was in flight may have reached its server")
+            output.error(f"error: {self.left_at_once}")
             status = Status.TERMINATED if signals.last == signal.SIGTERM else Status.INTERRUPTED
             if self.keeper is not None:
                 self.keeper.cut(status)
@@ -83,14 +84,14 @@ class Going:
                 output.say(summary)
             else:
                 output.error(summary)
-                self._say_how_to_go_on(result)
+                self.say_how_to_go_on(result)
         if result.status is Status.SUCCEEDED or result.outputs:
             output.data(dumps(result.outputs))
         written = report_files.write_all(files, result, output)
         code = int(result.exit_code)
         return code if written else code or int(Exit.FAILED)
 
-    def _say_how_to_go_on(self, result: RunResult) -> None:
+    def say_how_to_go_on(self, result: RunResult) -> None:
         """Say it where the history has what a resume takes."""
         never_began = result.error is not None and result.error.kind in (
             FailureKind.LOCKED,
@@ -99,19 +100,24 @@ class Going:
         if self.keeper is not None and not never_began:
             self.output.say(f"  = help: `runner runs resume {result.run_id}` goes on where it stopped")
 
-    async def _execute(self, signals: "Signals") -> RunResult:
-        from runner.backends.memory import Stop
+    def progress(self) -> Progress:
+        """Give what tells of the actions as they end."""
+        workflow = plans.find_workflow(self.project, self.plan.workflow)
+        return Progress(self.output, [action.key for action in workflow.every_action])
+
+    async def execute(self, signals: "Signals") -> RunResult:
+        """Run it, here."""
         from runner.run import execute
+        from runner.watching import Stop
 
         stop = Stop()
         signals.listen(stop)
-        workflow = plans.find_workflow(self.project, self.plan.workflow)
         return await execute(
             self.project,
             self.plan,
             environ=self.settings.environ,
             redactor=self.output.redactor,
-            observer=Progress(self.output, [action.key for action in workflow.every_action]),
+            observer=self.progress(),
             timeout=self.timeout,
             stop=stop,
             keeper=self.keeper,

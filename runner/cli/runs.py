@@ -2,14 +2,20 @@
 
 import argparse
 import time
+from typing import TYPE_CHECKING
 
 from runner import duration
+from runner.cli import engine_runs, engines
 from runner.cli.arguments import add_format, one_of
 from runner.cli.histories import add_state, existing
 from runner.cli.output import Output
+from runner.errors import UsageError
 from runner.reports.json import dumps
 from runner.reports.text.style import Style
 from runner.settings import Settings
+
+if TYPE_CHECKING:
+    from runner.backends.temporal.address import Address
 
 EXAMPLES = (
     "runner runs",
@@ -39,11 +45,15 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--limit", metavar="N", type=_limit, default=20, help="at most so many, the newest (default 20)"
     )
     add_state(parser)
+    engines.add(parser, "runs on this server, in place of the history")
     add_format(parser, "text", "json")
 
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """List the runs of the project's history."""
+    address = engines.chosen(options, settings)
+    if address is not None:
+        return _on_engine(options, settings, output, address)
     from runner.history import described
     from runner.history.runs import Filter
 
@@ -67,6 +77,21 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         output.say("no run fits" if filtered else "there are no runs yet: `runner run WORKFLOW` makes one")
     elif more:
         output.say(f"these are the newest {options.limit}; --limit N shows more")
+    return 0
+
+
+def _on_engine(options: argparse.Namespace, settings: Settings, output: Output, address: "Address") -> int:
+    if options.workflow or options.statuses or options.since:
+        raise UsageError("an engine is not filtered here", help="leave --workflow, --status and --since out")
+    data = engine_runs.listed(settings, output, address, options.limit)
+    if options.format == "json":
+        output.data(dumps(data))
+        return 0
+    from runner.reports.text.runs import listed
+
+    output.data(listed(data, Style(color=output.color)))
+    if not data["runs"]:
+        output.say("there are no runs on the engine")
     return 0
 
 

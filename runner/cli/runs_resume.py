@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner import plan as plans
 from runner import project as projects
-from runner.cli import checked, histories, logs, report_files, running, workflow_inputs
+from runner.cli import checked, engine_runs, engines, histories, logs, report_files, running, workflow_inputs
 from runner.cli.output import Output
 from runner.errors import Exit, UsageError
 from runner.inputs import read_inputs
@@ -48,6 +48,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     running.add_options(parser)
     histories.add_state(parser)
+    engines.add(parser, "the server that it runs on")
 
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -57,6 +58,9 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     from runner.history.runs import busy
 
     logs.install(output)
+    address = engines.chosen(options, settings)
+    if address is not None:
+        return engine_runs.resume(options, settings, output, address)
     with ExitStack() as held:
         history = held.enter_context(histories.existing(settings))
         found = histories.find(history, options.id)

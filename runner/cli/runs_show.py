@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from runner import project as projects
-from runner.cli import histories
+from runner.cli import engine_runs, engines, histories
 from runner.cli.arguments import add_format
 from runner.cli.output import Output
 from runner.errors import RunnerError
@@ -19,11 +19,15 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("id", metavar="ID", help="id of the run, or the beginning of it, or of its last part")
     histories.add_state(parser)
+    engines.add(parser, "the server that it runs on")
     add_format(parser, "text", "json")
 
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show one run."""
+    address = engines.chosen(options, settings)
+    if address is not None:
+        return engine_runs.show(options, settings, output, address)
     from runner.history import described
 
     with histories.existing(settings) as history:

@@ -4,8 +4,9 @@ import argparse
 import asyncio
 from dataclasses import replace
 
-from runner.cli import asking, checked, engines, triggers
+from runner.cli import checked, engine_runs, engines, triggers
 from runner.cli.arguments import not_empty
+from runner.cli.confirm import confirmed
 from runner.cli.output import Output
 from runner.errors import Exit, UsageError
 from runner.plan import resolve
@@ -31,7 +32,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prune", action="store_true", help="delete schedules of this project that no trigger stands for"
     )
-    asking.add(parser)
+    parser.add_argument("--yes", action="store_true", help="do it without asking")
 
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -56,17 +57,14 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
                 each for each in listed if each.what != "keep" and (options.prune or each.what != "delete")
             ]
             for each in listed:
-                left = each.what == "delete" and not options.prune
-                output.say(f"{'left' if left else each.what:<7} {each.name}")
+                if each not in todo:
+                    output.say(
+                        f"{'kept' if each.what == 'keep' else 'left, no trigger stands for it':<7} {each.name}"
+                    )
             if not todo:
                 output.say("nothing to do")
                 return int(Exit.DONE)
-            if not asking.agreed(
-                f"apply {len(todo)} change{'s' if len(todo) > 1 else ''} to {address}?",
-                options,
-                settings,
-                output,
-            ):
+            if not confirmed([f"{each.what} {each.name}" for each in todo], output, yes=options.yes):
                 return int(Exit.USAGE)
             for each in todo:
                 await schedules.apply(found.client, address.task_queue, each)
@@ -88,4 +86,9 @@ def _given(project: Project, entry: Entry) -> dict[str, object]:
     if problem := unfit(own, plan):
         raise UsageError(problem[0], help=problem[1])
     plan = replace(plan, documents=reached(own, entry.workflow))
-    return {"plan": plan_data(plan), "digest": plan.digest, "timeout": workflow.timeout or DEFAULT_TIMEOUT}
+    return {
+        "plan": plan_data(plan),
+        "digest": plan.digest,
+        "timeout": workflow.timeout or DEFAULT_TIMEOUT,
+        "lock": engine_runs.lock_of(own, plan, "", 0.0),
+    }

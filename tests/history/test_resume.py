@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from runner.backends.memory import Stop
 from runner.history.journal import Journal
 from runner.history.keeper import Keeper
 from runner.history.keys import action_of, lacking
@@ -17,6 +16,7 @@ from runner.history.runs import History, Run
 from runner.history.state import HistoryError
 from runner.project import Project
 from runner.result import Status
+from runner.watching import Stop
 from tests.histories import asked, kept, opened, resumed
 from tests.projects import request, run, simple
 from tests.servers.http import Request, Response, Server, Takeover, reply

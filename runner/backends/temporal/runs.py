@@ -8,17 +8,17 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from runner.backends.memory import Observer, Stop
 from runner.backends.temporal import RUN, results
 from runner.backends.temporal.address import Address
 from runner.backends.temporal.connect import connect
-from runner.backends.temporal.documents import reached, unfit
+from runner.backends.temporal.documents import plan_of, project_of, reached, unfit
 from runner.backends.temporal.slices import plan_data
 from runner.errors import JsonObject, RunnerError, SecretsError, UsageError
 from runner.plan import Plan
 from runner.project import Project
 from runner.result import RunResult, Status
 from runner.sensitive import Redactor
+from runner.watching import Observer, Stop
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecution, WorkflowHandle
@@ -101,6 +101,16 @@ class Engine:
         """Say how a run is: `phase`, `round`, `settled`, `counts`, `result`, `unknown`."""
         return await self._ask(self.client.get_workflow_handle(run_id), 0)
 
+    async def files(self, run_id: str) -> tuple[Project, Plan]:
+        """Give the project and the plan of a run, as they are in its first event."""
+        handle = self.client.get_workflow_handle(run_id)
+        async for event in handle.fetch_history_events(page_size=1):
+            started = event.workflow_execution_started_event_attributes
+            (given,) = await self.client.data_converter.decode(started.input.payloads)
+            plan = plan_of(given["plan"])
+            return project_of(plan), plan
+        raise UsageError(f"the engine knows no run '{run_id}'")
+
     async def resume(self, run_id: str) -> int:
         """Let a run go on; gives the number of the round that begins."""
         handle = self.client.get_workflow_handle(run_id)
@@ -141,9 +151,8 @@ class Engine:
         state = await self.state(run_id)
         if state["phase"] not in _OVER:
             raise UsageError(f"the run '{run_id}' goes on", help=f"`runner runs cancel {run_id}` stops it")
-        names = [run_id]
-        async for each in self.client.list_workflows(f"WorkflowId STARTS_WITH '{run_id}/'"):
-            names.append(each.id)
+        slices = self.client.list_workflows(f"WorkflowId STARTS_WITH '{run_id}/'")
+        names = [run_id, *[each.id async for each in slices]]
         for name in names:
             await self.client.workflow_service.delete_workflow_execution(
                 DeleteWorkflowExecutionRequest(

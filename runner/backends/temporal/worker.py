@@ -30,8 +30,9 @@ async def work(
     from temporalio.worker import Worker
 
     from runner.backends.temporal.activities import Activities
+    from runner.backends.temporal.beside import LockWorkflow, TriggerWorkflow
     from runner.backends.temporal.limiter import LimitWorkflow
-    from runner.backends.temporal.workflows import LockWorkflow, RunWorkflow, SliceWorkflow, TriggerWorkflow
+    from runner.backends.temporal.workflows import RunWorkflow, SliceWorkflow
 
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     queue = f"{address.task_queue}/{name}"

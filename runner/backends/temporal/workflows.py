@@ -1,4 +1,4 @@
-"""What Temporal runs: a run, a slice of the items of one of its actions, and the lock of `concurrency.key`.
+"""What Temporal runs: a run, and a slice of the items of one of its actions.
 
 Not in Temporal's sandbox: the interpreter varies with nothing, which the architecture test holds, and reading a project
 imports what the sandbox would import anew for every run.
@@ -22,7 +22,6 @@ from runner.backends.temporal import (
     RELEASE,
     RUN,
     SLICE,
-    TRIGGER,
     results,
 )
 from runner.backends.temporal.documents import plan_of, project_of
@@ -359,62 +358,6 @@ class SliceWorkflow:
         self.stopped = Status(status)
         if self.execution is not None:
             self.execution.stop = self.execution.stop or self.stopped
-
-
-@workflow.defn(name=TRIGGER, sandboxed=False)
-class TriggerWorkflow:
-    """What a schedule starts: it lasts as long as the run itself, not as long as a failed run can be resumed.
-
-    So `overlap` means what it says.
-    """
-
-    def __init__(self) -> None:
-        self.phase: str | None = None
-
-    @workflow.run
-    async def run(self, given: JsonObject) -> str:
-        """Start the run and wait for its first round; fails where that did."""
-        own = workflow.info().workflow_id
-        await workflow.start_child_workflow(
-            RUN,
-            {**given, "trigger": own},
-            id=own.removeprefix("trigger/"),
-            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            static_summary=given["plan"]["workflow"],
-            memo={
-                "workflow": given["plan"]["workflow"],
-                "user": None,
-                "environment": given["plan"]["environment"],
-            },
-        )
-        await workflow.wait_condition(lambda: self.phase is not None)
-        if self.phase != Status.SUCCEEDED.value:
-            raise ApplicationError(f"the run {self.phase}", type="RunFailed", non_retryable=True)
-        return str(self.phase)
-
-    @workflow.signal
-    def ended(self, phase: str) -> None:
-        """Be told how the first round of the run ended."""
-        self.phase = phase
-
-
-@workflow.defn(name=LOCK, sandboxed=False)
-class LockWorkflow:
-    """The lock of a key of `concurrency`: it is held as long as this goes on, which is as long as its run at most."""
-
-    def __init__(self) -> None:
-        self.released = False
-
-    @workflow.run
-    async def run(self, holder: str) -> str:
-        """Wait until the lock is released."""
-        await workflow.wait_condition(lambda: self.released)
-        return holder
-
-    @workflow.signal
-    def release(self) -> None:
-        """Release the lock."""
-        self.released = True
 
 
 def _never_began(outcome: Outcome) -> bool:
