@@ -152,6 +152,17 @@ def test_the_own_time_of_a_called_workflow_is_a_failure_and_that_of_the_run_a_st
     assert [item.status.value for item in outcome.results] == ["failed", "skipped"]
 
 
+def test_of_two_stops_at_once_that_of_the_run_counts(tmp_path: Path) -> None:
+    inner: JsonObject = {"timeout": "5s", "actions": [step("a"), step("b", needs=[])]}
+    main = {"actions": [call("sub", "inner", on_error="continue"), step("next")]}
+    own, whole = RunStoppedError(Status.TIMED_OUT, depth=1), RunStoppedError(Status.TERMINATED)
+    for number, (a, b) in enumerate([(own, whole), (whole, own)]):
+        answers = {"sub/a": a, "sub/b": b}
+        outcome, script = interpreted(tmp_path / str(number), {"main": main, "inner": inner}, answers)
+        assert outcome.status is Status.TERMINATED
+        assert "next" not in script.log
+
+
 def test_calls_may_not_be_too_deep(tmp_path: Path) -> None:
     files: dict[str, JsonObject] = {"main": {"limits": {"nested_calls": 2}, "actions": [call("c", "w1")]}}
     for depth in (1, 2, 3):

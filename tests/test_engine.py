@@ -664,6 +664,15 @@ def test_the_first_failed_item_starts_no_other_and_what_runs_is_kept(tmp_path: P
     assert [(item["index"], item["status"]) for item in listed] == [(0, "succeeded"), (1, "failed")]
 
 
+def test_the_first_failed_item_is_the_one_with_the_lowest_index(tmp_path: Path) -> None:
+    workflow = {"inputs": INPUT, "actions": [step("page", **EACH, concurrency=3)]}
+    answers = {"page[0]": failed("late", FailureKind.TIMEOUT), "page[1]": failed("early")}
+    ran = interpret(tmp_path, workflow, answers, held=["page[0]"])
+    assert ran.outcome.error is not None
+    assert ran.outcome.error.kind is FailureKind.TIMEOUT
+    assert ran.outcome.error.message == "2 of 3 items failed: item 0: late; item 1: early"
+
+
 def test_on_error_continue_gives_null_for_failed_items_and_their_errors(tmp_path: Path) -> None:
     workflow = {
         "inputs": INPUT,
@@ -696,6 +705,14 @@ def test_a_condition_over_the_item_is_judged_for_each(tmp_path: Path) -> None:
     assert ran.log == ["odd[1]"]
     assert ran.result("odd").output == [None, "odd[1]", None]
     assert ran.statuses == {"odd": "succeeded", "none": "skipped"}
+
+
+def test_items_wait_each_for_itself(tmp_path: Path) -> None:
+    nap = {"id": "nap", "for_each": ["1s", "2s"], "wait": "{{ item }}"}
+    answers = {"nap[0]": ok({"seconds": 1.0}), "nap[1]": ok({"seconds": 2.0})}
+    ran = interpret(tmp_path, {"actions": [nap]}, answers)
+    assert ran.log == ["nap[0]", "nap[0]/sleep 1.0", "nap[1]", "nap[1]/sleep 2.0"]
+    assert ran.result("nap").output == [None, None]
 
 
 @pytest.mark.parametrize("begun", [True, False])

@@ -22,7 +22,8 @@ class Progress:
         """Show what is going on."""
         del data
         self._output.detail(f"start    {one_line(key)}")
-        self._output.progress(f"running  {key} ...")
+        if "[" not in key:  # how far the items of a for_each are says `advanced`
+            self._output.progress(f"running  {key} ...")
 
     def retrying(self, key: str, data: JsonObject) -> None:
         """Tell that an attempt failed: the run takes longer, and people wonder why."""
