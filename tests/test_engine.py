@@ -670,7 +670,9 @@ def test_the_first_failed_item_is_the_one_with_the_lowest_index(tmp_path: Path) 
     ran = interpret(tmp_path, workflow, answers, held=["page[0]"])
     assert ran.outcome.error is not None
     assert ran.outcome.error.kind is FailureKind.TIMEOUT
-    assert ran.outcome.error.message == "2 of 3 items failed: item 0: late; item 1: early"
+    assert ran.outcome.error.message == (
+        "2 of 3 items failed: item 0: late; item 1: early; 1 was not started"
+    )
 
 
 def test_on_error_continue_gives_null_for_failed_items_and_their_errors(tmp_path: Path) -> None:
