@@ -173,6 +173,27 @@ def test_every_attempt_and_redirect_is_signed_anew(tmp_path: Path) -> None:
     assert len({each.header("X-Time") for each in received}) == 3
 
 
+def test_every_page_is_signed(tmp_path: Path) -> None:
+    def page(received: Request) -> Answer:
+        proof = hmac.new(b"the-key", received.target.encode(), hashlib.sha256).hexdigest()
+        if received.header("X-Sign") != proof:
+            return Response(403)
+        number = int(received.parameter("after") or 0)
+        return reply({"items": [number], "next": number + 1 if number < 3 else None})
+
+    auth = {"key": "env://K", "header": "X-Sign", "string_to_sign": "{{ request.target }}"}
+    pages = {
+        "style": "cursor",
+        "param": "after",
+        "next": "{{ response.body.next }}",
+        "items": "{{ response.body.items }}",
+    }
+    with Server({"GET /pages": page}) as server:
+        action = request("x", path="/pages", query={"q": "a b"}, paginate=pages)
+        done = ran(tmp_path, server.url, "hmac", auth, [action], K="the-key")
+    assert done.action("x").output == [0, 1, 2, 3], done.result.error
+
+
 def test_digest_repeats_a_body_and_takes_a_new_nonce_in_the_middle(tmp_path: Path) -> None:
     nonces = iter(["n1", "n1", "n1", "n2", "n2"])
 
