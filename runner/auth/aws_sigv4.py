@@ -199,13 +199,19 @@ def canonical_query(query: str) -> str:
 
 
 def _in_signed_form(url: str, service: str) -> str:
+    """Encode path and query as the signature does. An encoded slash or dot stays one: the path stays where it was."""
     address, mark, query = url.partition("?")
     if service in _ENCODED_ONCE:
         scheme, _, rest = address.partition("://")
-        host, _, path = rest.partition("/")
-        address = f"{scheme}://{host}{canonical_path(f'/{path}', service)}"
+        host, *segments = rest.split("/")
+        address = f"{scheme}://{'/'.join([host, *map(_segment, segments)])}"
     pairs = (part.partition("=") for part in query.split("&") if part)
     return address + mark + "&".join(_once(name) + equals + _once(value) for name, equals, value in pairs)
+
+
+def _segment(segment: str) -> str:
+    written = _once(segment)
+    return segment if written in (".", "..") else written
 
 
 def _once(part: str) -> str:

@@ -118,6 +118,18 @@ def test_forms_of_path_and_query() -> None:
     assert canonical_query("b=2&a=%20x&a=!&flag&a=~") == "a=%20x&a=%21&a=~&b=2&flag="
 
 
+def test_an_encoded_slash_or_dot_cannot_leave_its_place() -> None:
+    for path, sent in {
+        "/public/..%2Fsecret": "/public/..%2Fsecret",
+        "/public/%2E%2E/secret": "/public/%2E%2E/secret",
+        "/public/%2e/a(b)+c": "/public/%2e/a%28b%29%2Bc",
+        "": "",
+    }.items():
+        request = Outgoing("GET", f"https://b.s3.amazonaws.com{path}?a=%26b&c=1+2", [])
+        signed(request, keys("s3"), SUITE_TIME)
+        assert request.url == f"https://b.s3.amazonaws.com{sent}?a=%26b&c=1%2B2"
+
+
 TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=6)
 HEADER = st.text(st.sampled_from("aZ0 ,;=\"'é\t"), min_size=1, max_size=12)
 
