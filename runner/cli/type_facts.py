@@ -4,10 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner import presets, registry
+from runner.document import parse
 from runner.errors import JsonObject
 from runner.language_presets import is_secret
 from runner.presets import Field, Preset, Scheme
 
+_TAKES = {
+    "object": "mapping",
+    "array": "list",
+    "boolean": "true or false",
+    "integer": "number",
+    "number": "number",
+}
 REFERENCE = "vault://secret/{name}#{field}"
 
 
@@ -36,20 +44,19 @@ def auth_type(name: str) -> JsonObject:
             "description": item.get("description", ""),
             "required": field in required,
             "secret": bool(item.get("x-secret")),
+            "takes": _TAKES.get(str(item.get("type")), "text"),
         }
         for field, item in schema["properties"].items()
     ]
-    file: JsonObject = {"type": name, "base_url": "https://api.example.com", "shared": True}
-    if module.SCHEMA is not None:
-        file["auth"] = schema["examples"][0]
-        file["test"] = {"path": "/me"}
+    document, _ = parse(module.EXAMPLE, name)
+    assert document is not None
     return {
         "format": "runner.d/type/1",
         "name": name,
         "kind": "auth type",
         "summary": module.SUMMARY,
         "fields": fields,
-        "file": file,
+        "file": document.value,
     }
 
 

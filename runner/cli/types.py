@@ -121,7 +121,7 @@ def _fields(fields: list[JsonObject]) -> list[str]:
             [
                 f"  {each['name']}",
                 "required" if each["required"] else "optional",
-                "secret reference" if each["secret"] else "text",
+                "secret reference" if each["secret"] else each.get("takes", "text"),
                 _first(each["description"]),
             ]
             for each in fields
