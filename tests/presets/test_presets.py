@@ -21,9 +21,10 @@ from runner.cli.type_facts import preset as facts
 from runner.connection_test import send_tests
 from runner.perform import Headers
 from runner.project import Project
+from runner.result import Status
 from runner.sensitive import Redactor
 from runner.waits import asked, limited
-from tests.projects import finished, make
+from tests.projects import finished, make, run
 from tests.servers.http import Request, Server, reply
 from tests.servers.http import Response as Sent
 
@@ -32,7 +33,8 @@ EXCHANGES: dict[str, JsonObject] = yaml.safe_load(
     Path(__file__).with_name("exchanges.yaml").read_text(encoding="utf-8")
 )
 ANSWERS = ("refusal", "limited", "error", "hidden_error")
-WAYS = [f"{name} {way}" for name, each in EXCHANGES.items() for way in each if way not in ANSWERS]
+KEYS = (*ANSWERS, "pages")
+WAYS = [f"{name} {way}" for name, each in EXCHANGES.items() for way in each if way not in KEYS]
 SAID = "what went wrong"
 UNTESTED = {"dynatrace api_key"}
 """Whose test request would hold the token in its body, where no reference stands."""
@@ -213,6 +215,40 @@ def test_a_limit_is_understood(name: str, tmp_path: Path) -> None:
     remaining = next((key.lower() for key, value in told["headers"].items() if value == "0"), None)
     if remaining and told["status"] != 429:
         assert not limited(replace(response, headers=Headers({remaining: "7"})), rate)
+
+
+@pytest.mark.parametrize("name", [name for name, each in EXCHANGES.items() if "pages" in each])
+def test_pages_follow_each_other(name: str, tmp_path: Path) -> None:
+    """Two pages in the vendor's form, asked for as the vendor wants it, and no third."""
+    pages = EXCHANGES[name]["pages"]
+    way = next(iter(presets.load(name).schemes))
+
+    def answer(request: Request) -> Sent:
+        asked_for = {key: value for key, value in request.query if key in pages["asked"]}
+        page = pages["last" if asked_for == pages["asked"] else "first"]
+        text = json.dumps([page["body"], page.get("headers", {})]).replace("SELF", f"{server.url}/things")
+        body, headers = json.loads(text)
+        return reply(body, headers=headers)
+
+    with Server({"GET /**": answer}) as server:
+        project = make(
+            tmp_path,
+            {
+                "connections.d/c.yaml": {**connection_file(name, way), "base_url": server.url},
+                "workflows.d/main.yaml": {
+                    "actions": [
+                        {"id": "one", "connection": "c", "request": {"path": "/things", "paginate": True}},
+                        {"id": "two", "connection": "c", "request": {"path": "/things"}},
+                    ]
+                },
+            },
+        )
+        result = run(project, environ=environment("s3cret-")).result
+        assert result.status is Status.SUCCEEDED, result.error
+        sent = [dict(request.query) for request in server.sent("GET", "/things")]
+    # Without `paginate` an action sends one request: a preset says how, never that.
+    assert len(sent) == 3, sent
+    assert sent[1].items() >= pages["asked"].items()
 
 
 def test_ready_files_are_valid(tmp_path: Path) -> None:
