@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from runner.cli.output import Output
 
 COMMANDS = {
+    "init": "write a project to begin with: a connection, a workflow, CI examples",
     "validate": "check everything, without Vault and without network",
     "plan": "show the requests that a run would send",
     "diff": "show what a change means: new hosts, secrets and writes first",
