@@ -45,7 +45,7 @@ class Pages:
         self.number = 0
         self._built = build(action, connection, performance)
         self._current = self._built
-        # Not the authority of a rendered URL that a template may have written otherwise: the one credentials are bound to.
+        # What credentials are bound to, whatever the path of the action has made of its URL.
         base = performance.base_url(connection) if connection else self._built.url
         self._base = base.partition("?")[0]
         self._home = origin_of(base, str(self._built.shown["url"]))

@@ -45,6 +45,8 @@ def _dangers(before: Any, after: Any, pair: Pair) -> Iterator[JsonObject]:
         change = {"before": old.get("proxy", "none"), "after": after.get("proxy", "none")}
         yield danger("connection", "proxy: requests go by another way", pair.file, **change, **where)
     yield from amounts.raised(old, after, amounts.CONNECTION, pair.file, **where)
+    if not new and not _paged(old) and _paged(after):
+        yield danger("raised", "paginate: every GET reads all pages", pair.file, **where)
     if not new:
         yield from amounts.faster(old, after, pair.file, **where)
     if not same(dig(old, "idempotency"), dig(after, "idempotency")) and "idempotency" in after:
@@ -52,6 +54,11 @@ def _dangers(before: Any, after: Any, pair: Pair) -> Iterator[JsonObject]:
         yield danger("idempotent", message, pair.file, **where)
     yield from checks.weaker(dig(old, "test", "expect"), dig(after, "test", "expect"), pair.file, **where)
     yield from _test(old, after, pair)
+
+
+def _paged(connection: dict[str, Any]) -> bool:
+    given = connection.get("paginate")
+    return isinstance(given, dict) and given.get("when") != "asked"
 
 
 def _changed(old: dict[str, Any], after: dict[str, Any], pair: Pair) -> Iterator[JsonObject]:

@@ -51,7 +51,7 @@ def following(config: Config, page: Page) -> Step | None:
     if isinstance(token, bool) or not isinstance(token, str | int | float):
         raise unusable(
             config.next,
-            f"`next` of page {page.number} is {type_name(token)}, which is no token of a next page",
+            f"`next` is {type_name(token)}, which is no token of a next page",
             "it must give text or a number, and null, false or empty text on the last page",
         )
     written = str(token)

@@ -16,6 +16,8 @@ _PARAMETER = re.compile(
     r"""\s*;\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?""", re.DOTALL
 )
 
+_END = re.compile(r"\s*(?:,|\Z)")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -54,6 +56,5 @@ def links(value: str) -> Iterator[tuple[str, dict[str, str]]]:
             given = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain or ""
             parameters.setdefault(name.lower(), given)
         yield match[1].strip(), parameters
-        rest = re.compile(r"\s*(,|\Z)").match(value, at)
-        if not rest:
+        if not _END.match(value, at):
             return

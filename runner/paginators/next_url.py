@@ -39,7 +39,7 @@ def following(config: Config, page: Page) -> Step | None:
     if not isinstance(url, str):
         raise unusable(
             config.next,
-            f"`next` of page {page.number} is {type_name(url)}, which is no URL",
+            f"`next` is {type_name(url)}, which is no URL",
             "it must give the URL of the next page, and null, false or empty text on the last page",
         )
     return Step(url=url, token=url)

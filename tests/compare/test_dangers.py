@@ -117,6 +117,11 @@ LIMITED = "shared: true\n    concurrency: 4\n    rate_limit: {requests: 100, per
     ("now", "expected"),
     [
         ("concurrency: 4\n    rate_limit: {per: 60s, requests: 100, burst: 1, statuses: []}", []),
+        (f"{LIMITED.partition('    ')[2]}\n    paginate: {{style: link, when: asked}}", []),
+        (
+            f"{LIMITED.partition('    ')[2]}\n    paginate: {{style: link, when: always}}",
+            [("raised", "paginate: every GET reads all pages")],
+        ),
         ("concurrency: 2\n    rate_limit: {requests: 50, per: 1m}", []),
         ("concurrency: 64\n    rate_limit: {requests: 100, per: 1m}", [("raised", "concurrency")]),
         ("concurrency: 4\n    rate_limit: {requests: 100, per: 30s}", [("raised", "rate_limit")]),

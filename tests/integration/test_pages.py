@@ -199,7 +199,7 @@ def test_a_connection_gives_the_default(
             "/cursor",
             {**CURSOR, "next": "{{ response.body['items'] }}"},
             1,
-            "page 1: `next` of page 1 is a list, which is no token of a next page",
+            "page 1: `next` is a list, which is no token of a next page",
             "must give text",
         ),
         ("/cursor", {**CURSOR, "items": NEXT}, 1, "page 1: `items` is text, not a list", "the list of the page's"),

@@ -168,6 +168,15 @@ def test_the_wait_for_a_turn_is_told_and_counts_into_no_time(
     assert first["status"] == second["status"] == "succeeded"
 
 
+def test_the_wait_for_a_turn_is_no_time_for_retries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = {"rate_limit": {"requests": 1, "per": "10m"}}
+    with faults() as server:
+        project = simple(tmp_path, [request("one", path="/flaky/2/503/q")], url=server.url, connection=limit)
+        work = bench(project, monkeypatch)
+        assert work.perform("one")["output"] == {"attempt": 3}
+    assert work.clock.waits == [1.0, 599.0, 2.0, 598.0]
+
+
 def test_the_rate_is_kept_by_the_real_clock(tmp_path: Path) -> None:
     actions = [request(f"step{number}", path="/x") for number in range(6)]
     limit = {"rate_limit": {"requests": 20, "per": "1s"}}
