@@ -295,3 +295,17 @@ def test_a_plan_shows_the_key(tmp_path: Path) -> None:
     one, two = describe(project, planned(project))["actions"]
     assert one["request"]["headers"] == {"X-Key": "‹idempotency key›"}
     assert two["request"]["headers"] == {}
+
+
+def test_items_have_keys_of_their_own_and_share_the_rate(tmp_path: Path) -> None:
+    action = {**request("one", "POST", "/status/200"), "for_each": [1, 2, 3, 4, 5], "concurrency": 5}
+    limit = {**KEYED, "rate_limit": {"requests": 25, "per": "1s"}}
+    with faults() as server:
+        ran = run(simple(tmp_path, [action], url=server.url, connection=limit))
+        keys = [item.header("X-Key") for item in server.requests]
+        at = sorted(item.at for item in server.requests)
+    assert ran.statuses == {"one": "succeeded"}
+    wanted = {idempotency.key(ran.result.run_id, f"one[{index}]") for index in range(5)}
+    assert set(keys) == wanted
+    assert len(keys) == 5
+    assert at[-1] - at[0] >= 0.12  # four intervals of 40 ms, less what the network moves
