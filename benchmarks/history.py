@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.history.journal import Journal
 from runner.history.runs import RUNNING, History, Run
+from runner.sensitive import Redactor
 
 STEPS = 5000
 RESULT: dict[str, Any] = {
@@ -33,7 +34,7 @@ def start(state: Path) -> tuple[float, History, Journal]:
     facts: dict[str, Any] = {"user": None, "environment": None, "commit": None, "inputs": {}, "again": []}
     run = Run(number=0, id=name, workflow="w", status=RUNNING, started_at="now", digest="d", facts=facts)
     number = history.add(run, {"workflows.d/w.yaml": "actions: []\n" * 20})
-    journal = Journal(history, number, history.begin(number, "now", {}), print)
+    journal = Journal(history, number, history.begin(number, "now", {}), Redactor(), print)
     return time.perf_counter() - before, history, journal
 
 

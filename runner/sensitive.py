@@ -133,6 +133,11 @@ class Redactor:
         self._watchers.append(watcher)
 
     @property
+    def known(self) -> int:
+        """How many values are searched for."""
+        return len(self._added)
+
+    @property
     def short(self) -> tuple[str, ...]:
         """Labels of the secrets that are too short to be searched for."""
         return tuple(self._short)

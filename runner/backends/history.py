@@ -55,7 +55,7 @@ class Recorder:
             data["error"] = result.error.to_json()
             data["handled"] = result.handled
         data |= keeping.record(result.record)
-        self.journal.event(self.session.redactor.data(data))
+        self.journal.event(data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +144,6 @@ class HistoryScope:
                 await journal.ended(key, "unknown", None, harmless=about.harmless)
             raise
         kept = keeping.for_resume(result, output=about.output, response=about.response)
-        for name in ("record", "error"):
-            if name in kept:
-                kept[name] = self._recorder.session.redactor.data(kept[name])
         await journal.ended(key, "done", kept, harmless=about.harmless)
         return result
 

@@ -12,6 +12,7 @@ from runner.errors import JsonObject
 from runner.history.runs import STEP, History, Step, step
 from runner.history.state import HistoryError
 from runner.history.written import text_of
+from runner.sensitive import Redactor
 
 Warn = Callable[[str], None]
 
@@ -30,13 +31,15 @@ _ENDED = (
 class Journal:
     """What one execution of a run writes down, and what earlier ones did."""
 
-    def __init__(self, history: History, run: int, execution: int, warn: Warn) -> None:
+    def __init__(self, history: History, run: int, execution: int, redactor: Redactor, warn: Warn) -> None:
         self._history = history
         self._run = run
         self.execution = execution
+        self._redactor = redactor
         self._warn = warn
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
-        self._commit: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._scheduled = False
         self._events = 0
         self._told = False
         self.broken: HistoryError | None = None
@@ -58,16 +61,16 @@ class Journal:
 
     async def started(self, key: str, *, harmless: bool) -> None:
         """Write that a step begins. What may be repeated needs not wait for the file; raises HistoryError."""
-        self._pending.append((_STARTED, (self._run, key, self.execution, harmless)))
+        if not harmless and self.broken is not None:
+            raise self.broken
+        self._add(_STARTED, (self._run, key, self.execution, harmless))
         if not harmless:
-            if self.broken is not None:
-                raise self.broken
             await self._committed()
 
     async def ended(self, key: str, state: str, result: JsonObject | None, *, harmless: bool) -> None:
         """Write how a step ended, and wait until that is in the file. A file that fails is told once, the result stands."""
-        text = None if result is None else _text(result)
-        self._pending.append((_ENDED, (self._run, key, self.execution, state, harmless, text)))
+        text = None if result is None else self._text(result)
+        self._add(_ENDED, (self._run, key, self.execution, state, harmless, text))
         try:
             await self._committed()
         except HistoryError as problem:
@@ -77,58 +80,65 @@ class Journal:
 
     def not_started(self, key: str) -> None:
         """Take back what `started` wrote: the step was stopped before it did anything."""
-        self._pending.append(
-            ("DELETE FROM step WHERE run = ? AND key = ? AND state = 'started'", (self._run, key))
-        )
+        self._add("DELETE FROM step WHERE run = ? AND key = ? AND state = 'started'", (self._run, key))
         self._later()
 
     def event(self, data: JsonObject) -> None:
         """Write how an action ended, for people."""
         self._events += 1
-        self._pending.append(
-            (
-                "INSERT INTO event VALUES (?, ?, ?, ?)",
-                (self._run, self._events, self.execution, text_of(data)),
-            )
-        )
+        text = self._clean(data)
+        self._add("INSERT INTO event VALUES (?, ?, ?, ?)", (self._run, self._events, self.execution, text))
         self._later()
 
     def flush(self) -> None:
         """Write what waits."""
-        waiting, self._commit = self._commit, None
+        waiting, self._waiting = self._waiting, []
         pending, self._pending = self._pending, []
+        self._scheduled = False
         if pending and self.broken is None:
             try:
                 self._history.database.write(pending)
             except HistoryError as problem:
                 self.broken = problem
-        if waiting is not None and not waiting.done():
+        for each in waiting:
+            if each.done():  # whoever waited was cancelled
+                continue
             if self.broken is None:
-                waiting.set_result(None)
+                each.set_result(None)
             else:
-                waiting.set_exception(self.broken)
+                each.set_exception(self.broken)
 
-    def _later(self) -> asyncio.Future[None]:
+    def _add(self, statement: str, values: tuple[Any, ...]) -> None:
+        if self.broken is None:
+            self._pending.append((statement, values))
+
+    def _later(self) -> None:
         """Write at the end of this turn of the loop."""
-        if self._commit is None:
-            loop = asyncio.get_running_loop()
-            self._commit = loop.create_future()
-            # Nobody may be waiting for it: then a failure is in `broken`, and told by who comes next.
-            self._commit.add_done_callback(lambda done: done.cancelled() or done.exception())
-            loop.call_soon(self.flush)
-        return self._commit
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.flush)
 
     async def _committed(self) -> None:
         if self.broken is not None:
             raise self.broken
-        await asyncio.shield(self._later())
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self._later()
+        await waiting
 
+    def _text(self, result: JsonObject) -> str:
+        """Write a result. Its output was searched for secrets when it was made, the rest is searched here."""
+        output = None
+        if "output" in result:
+            result = dict(result)
+            try:
+                output = text_of(result.pop("output"))
+            except (ValueError, TypeError):  # no JSON, such as infinity
+                result["lacks"] = [*result.get("lacks", ()), "output"]
+        text = self._clean(result)
+        return text if output is None else f'{text[:-1]},"output":{output}}}'
 
-def _text(result: JsonObject) -> str:
-    try:
-        return text_of(result)
-    except (ValueError, TypeError):  # an output that is no JSON, such as infinity
-        lacks = [*result.get("lacks", ()), "output"]
-        return text_of(
-            {**{name: value for name, value in result.items() if name != "output"}, "lacks": lacks}
-        )
+    def _clean(self, data: JsonObject) -> str:
+        """Write data without secrets. What holds none, as mostly, is searched as one text."""
+        text = text_of(data)
+        return text if self._redactor.text(text) == text else text_of(self._redactor.data(data))

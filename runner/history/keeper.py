@@ -30,6 +30,8 @@ class Keeper:
         self.resumed = self._run
         self._number = self._execution = 0
         self._journal: Journal | None = None
+        self._redactor: Redactor | None = None
+        self._known = 0
 
     @property
     def id(self) -> str:
@@ -67,9 +69,10 @@ class Keeper:
         else:
             self._number = self._run.number
             now = _now()
+        self._redactor, self._known = redactor, redactor.known
         facts = {"host": os.uname().nodename, "pid": os.getpid(), "version": __version__}
         self._execution = self._history.begin(self._number, now, facts)
-        self._journal = Journal(self._history, self._number, self._execution, warn)
+        self._journal = Journal(self._history, self._number, self._execution, redactor, warn)
         return self._journal
 
     def end(self, result: RunResult) -> None:
@@ -89,6 +92,7 @@ class Keeper:
         if self._journal.broken is not None:
             raise self._journal.broken
         self._history.end(self._number, self._execution, ended)
+        self._scrub()
 
     def cut(self, status: Status) -> None:
         """Write that it was stopped at once: what was in flight has no known end."""
@@ -97,6 +101,11 @@ class Keeper:
             with suppress(HistoryError):
                 self._journal.flush()
                 self._history.end(self._number, self._execution, ended)
+                self._scrub()
+
+    def _scrub(self) -> None:
+        if self._redactor is not None and self._redactor.known != self._known:
+            self._history.scrub(self._number, self._redactor)
 
     def close(self) -> None:
         """Let go of the run and of the file."""

@@ -10,6 +10,7 @@ from runner.errors import Exit, JsonObject, RunnerError, UsageError
 from runner.history import locks
 from runner.history.database import Database
 from runner.history.written import text_of, value_of
+from runner.sensitive import Redactor
 
 RUNNING = "running"
 CRASHED = "crashed"
@@ -216,6 +217,33 @@ class History:
             writing.executemany(
                 "UPDATE step SET state = 'failed' WHERE run = ? AND key = ?", [(number, key) for key in keys]
             )
+
+    def scrub(self, number: int, redactor: Redactor) -> None:
+        """Clean what was written of a run before all of its secrets were known; an output that held one is not kept."""
+        changed = False
+        with self.database.writing() as writing:
+            for key, text in writing.execute(
+                "SELECT key, result FROM step WHERE run = ? AND result IS NOT NULL", (number,)
+            ).fetchall():
+                if redactor.text(text) != text:
+                    changed = True
+                    result = redactor.data(value_of(text))
+                    if result.pop("output", None) is not None:
+                        result["lacks"] = [*result.get("lacks", ()), "output"]
+                    writing.execute(
+                        "UPDATE step SET result = ? WHERE run = ? AND key = ?", (text_of(result), number, key)
+                    )
+            for event, text in writing.execute(
+                "SELECT number, data FROM event WHERE run = ?", (number,)
+            ).fetchall():
+                if redactor.text(text) != text:
+                    changed = True
+                    cleaned = text_of(redactor.data(value_of(text)))
+                    writing.execute(
+                        "UPDATE event SET data = ? WHERE run = ? AND number = ?", (cleaned, number, event)
+                    )
+        if changed:
+            self.database.rows("PRAGMA wal_checkpoint(TRUNCATE)")  # the log has the old pages
 
     def delete(self, runs: Sequence[Run]) -> None:
         """Delete runs, and the files that no other run is made of."""

@@ -8,8 +8,8 @@ import pytest
 from runner.history import locks
 from runner.history.locks import Queue
 from tests.canary import AWKWARD, Search, fits_a_header, value
-from tests.histories import kept
-from tests.projects import request, simple
+from tests.histories import kept, resumed
+from tests.projects import Watched, request, simple
 from tests.servers.http import Request, Response, Server, reply
 
 
@@ -113,13 +113,32 @@ def test_no_secret_is_in_the_log_of_the_database_while_it_runs(api: Server, tmp_
         connection={"type": "bearer", "auth": {"token": "env://TOKEN"}},
         inputs={"key": {"secret": True, "type": "string"}},
     )
-    from tests.projects import Watched
-
     watched = Watched(when_finished=lambda _: seen.append(every_byte(state)))
     kept(project, state, environ={"TOKEN": token}, input_file={"key": given}, watched=watched)
     assert len(seen) == 3
     assert b"SQLite format 3" in seen[-1]
     assert Search([token, given]).leaks(*seen) == []
+
+
+def test_what_turns_out_to_be_a_secret_is_taken_out_again(api: Server, tmp_path: Path) -> None:
+    """The first action gives it as any text, a later one says that it is sensitive."""
+    fresh = {"output": "{{ response.body.fresh }}"}
+    project = simple(
+        tmp_path / "p",
+        [
+            request("first", path="/first", more=fresh),
+            request("later", path="/later", more={**fresh, "sensitive": True}),
+            request("last", "POST", "/fail", json={"n": "{{ actions.first.output }}"}),
+        ],
+        url=api.url,
+    )
+    seen: list[bytes] = []
+    watched = Watched(when_finished=lambda _: seen.append(every_byte(tmp_path / "s")))
+    kept(project, tmp_path / "s", watched=watched)
+    assert Search(["fresh-token-8842"]).leaks(seen[0]), "nobody could know it yet"
+    assert Search(["fresh-token-8842"]).leaks(every_byte(tmp_path / "s")) == []
+    assert resumed(project, tmp_path / "s").statuses["first"] == "succeeded"
+    assert api.count("GET", "/first") == 2
 
 
 def test_planted_leaks_are_found(tmp_path: Path) -> None:
