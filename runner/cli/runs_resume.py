@@ -230,5 +230,11 @@ def _asked(output: Output, question: str) -> bool:
 
 
 def _was(status: str) -> str:
-    words = {"crashed": "was killed", "timed-out": "timed out", "failed": "failed", "skipped": "was skipped"}
+    words = {
+        "running": "was killed",
+        "crashed": "was killed",
+        "timed-out": "timed out",
+        "failed": "failed",
+        "skipped": "was skipped",
+    }
     return words.get(status, f"was {status}")

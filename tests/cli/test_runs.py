@@ -1,5 +1,6 @@
 """`runner runs` and what it says, with a history as `runner run` makes it."""
 
+import io
 import json
 import re
 import signal
@@ -27,7 +28,10 @@ def failing() -> set[str]:
 @pytest.fixture
 def api(failing: set[str]) -> Iterator[Server]:
     def answer(asked: Any) -> Any:
-        return reply({"path": asked.path}, 500 if asked.path in failing else 200)
+        return reply(
+            {"path": asked.path},
+            200 if asked.path not in failing else 504 if "gateway" in asked.path else 500,
+        )
 
     with Server({"* /**": answer}) as server:
         yield server
@@ -236,3 +240,62 @@ def test_the_commit_and_whether_the_files_are_its(runner: Command, project: Path
     runner("run", "main", RUNNER_INPUT_KEY=KEY)
     name = listed(runner)[0]["run"]
     assert f"{commit} (changed since: workflows.d/main.yaml)" in runner("runs", "show", name)[1]
+
+
+class Person(io.StringIO):
+    """Somebody at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_write_of_unknown_outcome_is_asked_about(
+    runner: Command, api: Server, failing: set[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project, [request("pay", "POST", "/gateway"), request("b", "POST", "/b")])
+    failing.add("/gateway")
+    runner("run", "main", RUNNER_INPUT_KEY=KEY)
+    failing.clear()
+    (run,) = listed(runner)
+    code, _, err = runner("runs", "resume", run["run"], RUNNER_INPUT_KEY=KEY)
+    assert code == 2
+    assert "1 write may or may not have reached the server when the run ended: 'pay'" in err
+    assert "--retry-unknown sends it again" in err
+    monkeypatch.setattr("sys.stdin", Person("\n"))
+    code, _, err = runner("runs", "resume", run["run"], RUNNER_INPUT_KEY=KEY)
+    assert (code, api.count("POST", "/gateway")) == (2, 1)
+    assert "send again? [y/N]" in err
+    assert "nothing was sent" in err
+    monkeypatch.setattr("sys.stdin", Person("y\n"))
+    code, _, err = runner("runs", "resume", run["run"], RUNNER_INPUT_KEY=KEY)
+    assert (code, api.count("POST", "/gateway")) == (0, 2), err
+    assert f"resuming {run['run']}: main, which failed" in err
+
+
+def test_what_is_needed_and_kept_nowhere_is_refused(
+    runner: Command, api: Server, failing: set[str], project: Path
+) -> None:
+    login = request("login", "POST", "/login", more={"sensitive": True, "output": "{{ response.body.path }}"})
+    write(project, [login, request("b", "POST", "/b", headers={"X-T": "{{ actions.login.output }}"})])
+    failing.add("/b")
+    runner("run", "main", RUNNER_INPUT_KEY=KEY)
+    failing.clear()
+    code, _, err = runner("runs", "resume", listed(runner)[0]["run"], RUNNER_INPUT_KEY=KEY)
+    assert code == 2
+    assert "'login' (its output is sensitive, which is never kept)" in err
+    assert "`idempotent: true`" in err
+    assert api.count("POST", "/b") == 1
+
+
+def test_a_run_without_its_secrets_is_in_the_history(runner: Command, api: Server, project: Path) -> None:
+    connection = {"type": "bearer", "base_url": api.url, "shared": True, "auth": {"token": "env://NOT_SET"}}
+    (project / "connections.d/api.yaml").write_text(json.dumps(connection))
+    code, _, err = runner("run", "main", "--report", "json=r.json", RUNNER_INPUT_KEY=KEY)
+    assert code == 4
+    (run,) = listed(runner)
+    assert run["status"] == "failed"
+    assert json.loads((project / "r.json").read_text())["run"] == run["run"]
+    assert "error[secret-unavailable]" in runner("runs", "show", run["run"])[1]
+    code, _, err = runner("runs", "resume", run["run"], RUNNER_INPUT_KEY=KEY, NOT_SET="a-token-of-now")
+    assert code == 0, err
+    assert api.requests[-1].header("Authorization") == "Bearer a-token-of-now"
