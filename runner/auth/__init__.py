@@ -11,7 +11,6 @@ what goes along (`labels` gives the placeholder of each secret field), and `Auth
 - `bind(value, binder)`: how its `auth` becomes a `Bound`, for a type whose fields are no flat mapping.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -58,6 +57,8 @@ class Outgoing:
 
     async def body_digest(self, algorithm: str) -> bytes:
         """Hash the body; one that is read while it is sent is read for this once more."""
+        import hashlib  # with OpenSSL behind it: not for a check of files
+
         digest = hashlib.new(algorithm, usedforsecurity=False)
         if isinstance(self.body, bytes):
             digest.update(self.body)
