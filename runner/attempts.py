@@ -203,8 +203,7 @@ class Attempts:
     async def _credentials(self, connection: Connection) -> Remembered:
         """Give what adds the credentials, ready to do so; without them nothing is sent, and it may be tried again."""
         try:
-            made = self.performance.session.authenticator(connection)
-            await made.prepare()
+            made = await self.performance.session.prepared(connection)
         except FailureError as problem:
             raise ExchangeError(problem.failure, sent=False) from None
         self._applied = Remembered(made)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner import paginators
+from runner.auth import Bound
 from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth, rate_limit, retry
 from runner.diagnostics import error
 from runner.duration import seconds
@@ -37,11 +38,7 @@ def bind(
         type=value["type"],
         preset=made.preset.id if made.preset else None,
         sources=sources or {},
-        auth=credentials.config,
-        auth_secrets=credentials.secrets,
-        auth_urls=credentials.urls,
-        auth_sent_to=credentials.sent_to,
-        auth_written=credentials.written,
+        **_of_auth(credentials),
         base_url=base_url,
         shared=value.get("shared", False),
         description=value.get("description"),
@@ -102,6 +99,17 @@ def _whole_rate(value: Mapping[str, Any], binder: Binder) -> Mapping[str, Any] |
         message = "'rate_limit.per' must be more than 0s"
         binder.diagnostics.append(error("invalid-value", message, binder.span((*place, "per"))))
     return rate
+
+
+def _of_auth(bound: Bound) -> dict[str, Any]:
+    return {
+        "auth": bound.config,
+        "auth_secrets": bound.secrets,
+        "auth_urls": bound.urls,
+        "auth_sent_to": bound.sent_to,
+        "auth_written": bound.written,
+        "auth_consented": bound.consented,
+    }
 
 
 def _template(value: Mapping[str, Any], key: str, binder: Binder, roots: frozenset[str]) -> Template | None:

@@ -71,7 +71,7 @@ async def send_tests(
     session = Session(
         project,
         plan,
-        _workflow(project, testable),
+        test_workflow(project, testable),
         environ=environ,
         redactor=redactor,
         warn=warn,
@@ -81,7 +81,7 @@ async def send_tests(
     try:
         results |= await _open(session, project, testable)
         ready = [name for name in testable if name not in results]
-        tested = await asyncio.gather(*(_test(session, project.connections[name]) for name in ready))
+        tested = await asyncio.gather(*(send_test(session, project.connections[name]) for name in ready))
         results |= dict(zip(ready, tested, strict=True))
     finally:
         await session.close()
@@ -93,7 +93,7 @@ async def _open(session: Session, project: Project, names: Sequence[str]) -> dic
     failed: dict[str, JsonObject] = {}
     left = list(names)
     while left:
-        session.workflow = _workflow(project, left)
+        session.workflow = test_workflow(project, left)
         try:
             await session.open()
         except SecretsError as error:
@@ -125,7 +125,7 @@ def _unavailable(name: str, message: str, remedy: str | None) -> JsonObject:
     return {**result, "help": remedy} if remedy else result
 
 
-def _workflow(project: Project, names: Sequence[str]) -> Workflow:
+def test_workflow(project: Project, names: Sequence[str]) -> Workflow:
     """Make a workflow of one action for each connection: its test request."""
     request = registry.load("actions", "request")
     actions = []
@@ -163,7 +163,8 @@ def _workflow(project: Project, names: Sequence[str]) -> Workflow:
     return Workflow(name="connections test", document=document, actions=tuple(actions))
 
 
-async def _test(session: Session, connection: Connection) -> JsonObject:
+async def send_test(session: Session, connection: Connection) -> JsonObject:
+    """Send the test request of one connection; gives its result, as `send_tests` does."""
     ref: JsonObject = {
         "action": f"{SECTION}/{connection.name}",
         "inputs": {},

@@ -83,11 +83,10 @@ def compute(project: Project) -> list[Flow]:
     """List every flow of a project, in a stable order."""
     flows: list[Flow] = []
     for connection in project.connections.values():
-        host = connection_host(project, connection)
         flows += [
             Flow(
                 source=Source(text=ref.text, owner=f"connection {connection.name}"),
-                host=host,
+                host=secret_host(project, connection, where),
                 channel=where,
                 connection=connection.name,
                 workflow=None,
@@ -115,6 +114,11 @@ def _has_secrets(workflow: Workflow) -> bool:
 def connection_host(project: Project, connection: Connection) -> str:
     """Give the host (and port, where one is written) of a connection's base URL."""
     return _host_of(project, connection.base_url)
+
+
+def secret_host(project: Project, connection: Connection, where: str) -> str:
+    """Give the host that a secret of a connection goes to: of some auth types it is another than the base URL's."""
+    return _host_of(project, connection.destination(where))
 
 
 def request_host(project: Project, action: Action) -> str | None:

@@ -1,18 +1,20 @@
-"""What a run lends to the auth type of one connection: its way to send, the clock, the redactor."""
+"""What a run lends to the auth type of one connection: its way to send, the clock, the redactor, Vault."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from runner.auth import Message, Reply
+from runner.auth import FieldError, Message, Reply
 from runner.client import Answer, Exchange, ExchangeError
-from runner.errors import Failure, FailureError, FailureKind
+from runner.errors import Failure, FailureError, FailureKind, JsonObject, SecretsError
 from runner.model import Connection, Retry
 from runner.perform import Headers
 from runner.policy import Policy
 from runner.redirects import Origin
 from runner.request import check_url
+from runner.secrets import StoredPath
 from runner.source import Span
 from runner.template import Template, Tree, render
 
@@ -136,8 +138,47 @@ class ConnectionMeans:
         )
         return await session.client.send(exchange, session.channel(connection, None, proxy))
 
+    def store(self, field: str) -> "FieldStore":
+        """Give the path of Vault that a secret field refers to; raises FieldError where its source only reads."""
+        store = self._session.store(self._connection.auth_secrets[field])
+        if store is None:
+            raise FieldError(
+                field,
+                "comes from the environment, and must be written back where the provider replaces it",
+                help="use a vault:// reference",
+            )
+        return FieldStore(store, self._connection.auth_secrets[field].span)
+
     def _place(self) -> Span:
         return self._connection.locate(("auth",))
+
+
+class FieldStore:
+    """The path of a secret field, whose problems are failures of the action that needs it."""
+
+    def __init__(self, store: StoredPath, span: Span) -> None:
+        self.label = store.label
+        self._store = store
+        self._span = span
+
+    async def read(self) -> tuple[JsonObject, int]:
+        """Read the newest fields and their version."""
+        with self._placed():
+            return await self._store.read()
+
+    async def write(self, fields: Mapping[str, Any], version: int) -> int | None:
+        """Replace what `version` holds; gives the new version, None where somebody else was first."""
+        with self._placed():
+            return await self._store.write(fields, version)
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        try:
+            yield
+        except SecretsError as error:
+            kind = FailureKind.SECRET_UNAVAILABLE
+            failure = Failure(kind=kind, message=error.message, help=error.help, span=self._span)
+            raise FailureError(failure) from None
 
 
 def permission(policy: Policy) -> Callable[[Origin], None]:

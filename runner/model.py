@@ -171,8 +171,21 @@ class Connection:
     auth_sent_to: Mapping[str, str] = field(default_factory=dict)
     """Of a secret field of `auth` that does not go to the base URL: the field of the URL that it goes to."""
     auth_written: frozenset[str] = frozenset()
-    """Secret fields of `auth` that are written back to Vault."""
+    """Secret fields of `auth` that a run writes back to Vault."""
+    auth_consented: frozenset[str] = frozenset()
+    """Secret fields of `auth` that `runner connections login` obtains from a provider."""
     templates: tuple[Template, ...] = ()
+
+    def destination(self, where: str) -> Template:
+        """Give the URL that a secret goes to; `where` is its key in `secrets`."""
+        kind, _, name = where.partition(".")
+        url = self.auth_sent_to.get(name) if kind == "auth" else None
+        return self.auth_urls[url] if url else self.base_url
+
+    @property
+    def urls(self) -> dict[str, Template]:
+        """Every URL that requests go to, by where it stands: the base URL, and those of the auth type."""
+        return {"base_url": self.base_url, **{f"auth.{name}": url for name, url in self.auth_urls.items()}}
 
     @property
     def named_type(self) -> str:

@@ -14,7 +14,7 @@ from runner import calls, registry, template, users
 from runner.diagnostics import names_hint
 from runner.duration import written
 from runner.errors import FailureError, JsonObject, UsageError
-from runner.model import Action, Connection, Workflow
+from runner.model import Action, Workflow
 from runner.project import Project
 from runner.reference import Reference
 from runner.secret_ref import MalformedReferenceError, ResolvedRef, SecretRef
@@ -324,8 +324,8 @@ def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> li
         connection = project.connections.get(name)
         if connection is None:
             continue
-        host = host_of(connection, view.show_for)
         for where, ref in connection.secrets.items():
+            host = host_of(connection.destination(where), view.show_for)
             listed.append(
                 {"reference": label_of(project, ref, plan), "connection": name, "field": where, "host": host}
             )
@@ -337,7 +337,7 @@ def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> li
     return listed
 
 
-def host_of(connection: Connection, show: Callable[[Tree], Any]) -> str:
-    """Give the host and port that a connection's credentials go to."""
-    rest = str(show(connection.base_url)).partition("://")[2]
+def host_of(url: Template, show: Callable[[Tree], Any]) -> str:
+    """Give the host and port of a URL as far as a plan knows them."""
+    rest = str(show(url)).partition("://")[2]
     return rest.partition("/")[0]

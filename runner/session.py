@@ -5,19 +5,21 @@ import dataclasses
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from runner import calls, registry
-from runner.auth import Authenticator, FieldError, Refused, revealed
+from runner.auth import Authenticator, Refused
+from runner.auth_fields import check_fields, fields_of, typed_in
 from runner.bind import limits as bind_limits
 from runner.client import Channel, Client
-from runner.errors import Failure, FailureError, FailureKind, JsonObject, SecretProblem, SecretsError
+from runner.errors import FailureError, FailureKind, JsonObject, SecretProblem, SecretsError
 from runner.means import ConnectionMeans
 from runner.model import Connection, Limits, Workflow
 from runner.plan import Plan, resolved_refs
 from runner.project import Project
 from runner.secret_ref import ResolvedRef, SecretRef
-from runner.secrets import SecretSource, Warn
+from runner.secrets import SecretSource, StoredPath, Warn
 from runner.sensitive import Redactor, Secret
 from runner.source import Span
 from runner.throttle import Throttle
@@ -66,12 +68,27 @@ class Session:
         self._sources: dict[str, SecretSource] = {}
         self._authenticators: dict[str, Authenticator] = {}
         self._renewing: dict[str, asyncio.Lock] = {}
+        self._given: set[ResolvedRef] = set()
+        self._drafts: dict[str, StoredPath] = {}
         self.throttles: dict[str, Throttle] = {}
         for secret in plan.secret_inputs.values():
             redactor.add(secret.reveal(), secret.label)
 
-    async def open(self) -> None:
-        """Read the secrets of every connection that the workflow reaches, and its own; raises SecretsError with all problems."""
+    def give(self, ref: ResolvedRef, value: str) -> None:
+        """Take the value of a reference from a person: it is not read, now or after a 401."""
+        self.redactor.add(value, ref.label)
+        self._values[ref] = Secret(value, ref.label)
+        self._given.add(ref)
+
+    def draft(self, path: str, store: StoredPath) -> None:
+        """Let a path that is written back be another: what is not stored yet, to try it."""
+        self._drafts[path] = store
+
+    async def open(self, *, without: AbstractSet[ResolvedRef] = frozenset()) -> None:
+        """Read the secrets of every connection that the workflow reaches, and its own; raises SecretsError with all problems.
+
+        What was given is not read, nor what stands in `without`.
+        """
         reached = calls.reached(self.project, self.workflow)
         if any(action.kind == "request" for workflow in reached for action in workflow.every_action):
             _ = self.client  # what it imports takes longer than a request: no attempt's time should hold it
@@ -80,7 +97,8 @@ class Session:
         for owner, refs in self._every_refs():
             done, wrong = resolved_refs(self.project, refs, self.plan)
             for name, resolved in done.items():
-                places.setdefault(resolved, []).append(refs[name].span)
+                if resolved not in self._given and resolved not in without:
+                    places.setdefault(resolved, []).append(refs[name].span)
                 if resolved.scheme == "vault" and not self.project.policy.permits_secret(
                     owner, resolved.path
                 ):
@@ -103,6 +121,7 @@ class Session:
                     raise
                 own = {ref: found for ref, found in places.items() if ref.scheme == scheme}
                 problems += [_placed(problem, own) for problem in error.problems]
+        problems = [self._or_login(problem) for problem in problems]
         if problems:
             count = len(problems)
             raise SecretsError(
@@ -185,19 +204,33 @@ class Session:
         """Give what adds a connection's credentials to its requests."""
         if connection.name not in self._authenticators:
             module = registry.load("auth", connection.type)
-            fields: dict[str, Secret | str] = {
-                name: value for name, value in _fields(connection.auth) if isinstance(value, str)
-            }
-            fields |= {name: self.secret(ref) for name, ref in connection.auth_secrets.items()}
-            try:
-                _check_lines(connection, getattr(module, "MULTILINE_FIELDS", frozenset()), fields)
+            fields = self.auth_fields(connection)
+            with fields_of(connection):
+                check_fields(connection, getattr(module, "MULTILINE_FIELDS", frozenset()), fields)
                 made: Authenticator = module.Authenticator(
                     connection.auth, fields, ConnectionMeans(self, connection)
                 )
-            except FieldError as problem:
-                raise _unusable(connection, problem) from None
             self._authenticators[connection.name] = made
         return self._authenticators[connection.name]
+
+    def auth_fields(self, connection: Connection) -> dict[str, Secret | str]:
+        """Give the texts of `auth`, typed in or from references, as far as they are known."""
+        fields = typed_in(connection)
+        done, _ = resolved_refs(self.project, connection.auth_secrets, self.plan)
+        return fields | {name: self._values[ref] for name, ref in done.items() if ref in self._values}
+
+    async def prepared(self, connection: Connection) -> Authenticator:
+        """Give what adds a connection's credentials, ready to do so; raises FailureError."""
+        made = self.authenticator(connection)
+        with fields_of(connection):
+            await made.prepare()
+        return made
+
+    def store(self, ref: SecretRef) -> StoredPath | None:
+        """Give the path of a reference as something that is written back; None where its source only reads."""
+        done, _ = resolved_refs(self.project, {"": ref}, self.plan)
+        draft = self._drafts.get(done[""].path)
+        return draft if draft is not None else self._source(ref.scheme).store(done[""])
 
     async def refresh(self, connection: Connection, refused: Refused, used: Authenticator) -> bool:
         """After a 401: get other credentials, by the auth type or because the secret in Vault has changed.
@@ -209,8 +242,9 @@ class Session:
                 return True
             failed: FailureError | None = None
             try:
-                if await used.refresh(refused):
-                    return True
+                with fields_of(connection):
+                    if await used.refresh(refused):
+                        return True
             except FailureError as problem:  # a login with the old password, say
                 if problem.failure.kind is not FailureKind.UNAUTHORIZED:
                     raise
@@ -224,7 +258,7 @@ class Session:
         """Read the secrets of a connection again; tells whether one has changed."""
         changed = False
         done, _ = resolved_refs(self.project, connection.secrets, self.plan)
-        for ref in sorted(set(done.values()), key=lambda ref: ref.label):
+        for ref in sorted(set(done.values()) - self._given, key=lambda ref: ref.label):
             try:
                 fresh = await self._source(ref.scheme).reread(ref)
             except SecretsError as error:
@@ -282,6 +316,15 @@ class Session:
         reached = calls.reached(self.project, self.workflow)
         return [*((f"workflow:{each.name}", each.secrets) for each in reached), *found]
 
+    def _or_login(self, problem: SecretProblem) -> SecretProblem:
+        """Say of a secret that a login obtains how it is obtained."""
+        for name, connection in self.project.connections.items():
+            for field in connection.auth_consented:
+                if connection.auth_secrets[field].span in problem.spans:
+                    remedy = f"{problem.help}; a login stores it: runner connections login {name}"
+                    return dataclasses.replace(problem, help=remedy)
+        return problem
+
     def _source(self, scheme: str) -> SecretSource:
         if scheme not in self._sources:
             if scheme == "env":
@@ -322,38 +365,6 @@ def _placed(problem: SecretProblem, places: Mapping[ResolvedRef, list[Span]]) ->
         message=problem.message,
         help=problem.help,
         spans=tuple(sorted(set(spans))),
-    )
-
-
-def _fields(config: Any) -> list[tuple[str, Any]]:
-    """List the fields of a type's Config, those of a dataclass."""
-    return [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
-
-
-def _check_lines(
-    connection: Connection, multiline: frozenset[str], fields: Mapping[str, Secret | str]
-) -> None:
-    """Refuse secrets that are empty, or have line breaks, which no header can carry."""
-    for name in connection.auth_secrets:
-        text = revealed(fields[name])
-        if not text.strip():
-            raise FieldError(name, "is empty", help="store the value there; what is not needed, leave out")
-        if name not in multiline and any(char in text for char in "\r\n\0"):
-            raise FieldError(
-                name, "holds a line break", help="store it in Vault without the line break at its end"
-            )
-
-
-def _unusable(connection: Connection, problem: FieldError) -> FailureError:
-    ref = connection.auth_secrets.get(problem.name)
-    what = "secret for" if ref else "value of"
-    return FailureError(
-        Failure(
-            kind=FailureKind.SECRET_UNAVAILABLE,
-            message=f"the {what} auth.{problem.name} of the connection '{connection.name}' {problem.message}",
-            help=problem.help,
-            span=ref.span if ref else connection.locate(("auth",)),
-        )
     )
 
 

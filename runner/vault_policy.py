@@ -20,11 +20,15 @@ ANY_USER = "any-user-7c0f2b"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """A Vault reference of the project, and what needs it: `owner` ("connection tickets"), `field` ("auth.token")."""
+    """A Vault reference of the project, and what needs it: `owner` ("connection tickets"), `field` ("auth.token").
+
+    `written`: what a run gets for it is written back.
+    """
 
     owner: str
     field: str
     ref: SecretRef
+    written: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Rule:
 
     path: str
     needed: tuple[str, ...]
+    capabilities: tuple[str, ...] = ("read",)
     remarks: tuple[str, ...] = ()
 
 
@@ -46,7 +51,12 @@ def uses(project: Project, workflows: Sequence[Workflow] | None = None) -> list[
         workflows = list(every.values())
         names = dict.fromkeys(name for workflow in workflows for name in workflow.connections)
     found = [
-        Use(owner=f"connection {name}", field=where, ref=ref)
+        Use(
+            owner=f"connection {name}",
+            field=where,
+            ref=ref,
+            written=where.removeprefix("auth.") in project.connections[name].auth_written,
+        )
         for name in names
         if name in project.connections
         for where, ref in project.connections[name].secrets.items()
@@ -104,11 +114,20 @@ def policy_text(
         if kinds.get(mount, KV2) == KV2:
             api_path = f"{mount}/data/{path.removeprefix(f'{mount}/')}"
         names = dict.fromkeys(f"{use.owner}: {use.field}" for use in users)
-        rules.append(Rule(path=api_path, needed=tuple(names), remarks=tuple(_remarks(path, users, user))))
+        written = any(use.written for use in users)
+        rules.append(
+            Rule(
+                path=api_path,
+                needed=tuple(names),
+                capabilities=("read", "update") if written else ("read",),
+                remarks=tuple(_remarks(path, users, user)),
+            )
+        )
     lines = [*_header(title, project.environment, user, sorted(guessed), empty=not rules)]
     for rule in sorted(rules, key=lambda rule: rule.path):
         lines += ["", *(_comment(text) for text in (*rule.needed, *rule.remarks))]
-        lines += [f"path {_quoted(rule.path)} {{", '  capabilities = ["read"]', "}"]
+        listed = ", ".join(_quoted(each) for each in rule.capabilities)
+        lines += [f"path {_quoted(rule.path)} {{", f"  capabilities = [{listed}]", "}"]
     return "\n".join(lines) + "\n"
 
 
@@ -123,6 +142,8 @@ def _remarks(path: str, users: Sequence[Use], user: str | None) -> Iterator[str]
     personal = user is None and any(use.ref.personal for use in users)
     if personal:
         yield "+ stands for any user: this token can read what belongs to all of them; --as USER names one"
+    if any(use.written for use in users):
+        yield "update: the provider replaces the refresh token, and the new one is written back"
     literal = path.endswith("*") or (not personal and "+" in path.split("/"))
     if literal:
         yield "Vault has no escape for this: its + or * matches other paths, too"

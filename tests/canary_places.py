@@ -94,6 +94,20 @@ PLACES: Mapping[str, Place] = {
     "query": Place(
         auth={"type": "none", "query": {"key": "env://VAR"}}, found=lambda request: request.parameter("key")
     ),
+    "client_secret": Place(
+        auth={"type": "oauth2", "auth": {
+            "grant": "client_credentials", "token_url": "BASE/token/VAR", "client_id": "c", "client_secret": "env://VAR",
+        }},
+        found=_after("Bearer "),
+        header=True,
+    ),
+    "token": Place(
+        auth={"type": "oauth2", "auth": {
+            "grant": "client_credentials", "token_url": "BASE/token/VAR", "client_id": "c",
+        }},
+        found=_after("Bearer "),
+        header=True,
+    ),
     "own_header": Place(
         request={"headers": {"X-Key": _SENT}}, found=lambda request: request.header("X-Key"), header=True,
         source="secrets",
@@ -306,12 +320,20 @@ def server(other: Server) -> Server:
         place, name = request.arguments
         return reply({"token": values(place)[name], "expires": 3600})
 
+    def token(request: Request) -> Answer:
+        """Give a secret as a token: to its own client, or to one that has none."""
+        place, _, name = request.arguments[0].rpartition("_")
+        given = dict(parse_qsl(request.body.decode())).get("client_secret")
+        assert given in (None, values(place)[name])
+        return reply({"access_token": values(place)[name]})
+
     def echo(request: Request) -> Answer:
         return reply({**_echo(request), "fine": True})
 
     return Server(
         {
             "* /login/*/*": login,
+            "* /token/*": token,
             "* /ok/*": lambda _: reply({"fine": True, "items": "two"}),
             "* /test/*": error,
             "* /secret/*": echo,

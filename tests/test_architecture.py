@@ -35,10 +35,10 @@ LAYERS: dict[str, frozenset[str]] = {
         "resolve": "plan inputs calling idempotency",
         "keep": "history",
         "execute": """
-            redirects tls target progress decoder body_format dispatch client throttle session means
+            redirects tls target progress decoder body_format dispatch client throttle session auth_fields means
             answer waits attempts request pages perform scope items course frame engine watching
             """,
-        "run": "run connection_test last_tests exclusive",
+        "run": "run connection_test login last_tests exclusive",
     }.items()
 }
 """The modules of the spine, from the ground up. A module imports from its own layer and those above it in this list."""

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.canary_places import PLACES, ends_of, environ, files, fitting, method
 from tests.projects import Ran, Watched, finished, make, planned, run
 from tests.servers.certificates import Authority
 from tests.servers.faults import faults
-from tests.servers.http import Server, reply
+from tests.servers.http import Answer, Request, Server, reply
 
 JsonObject = dict[str, Any]
 
@@ -224,6 +225,24 @@ def test_tests_of_connections(place: str, api: Server, other: Server, tmp_path: 
     assert other.requests == ()
 
 
+def test_a_token_endpoint_that_repeats_what_it_was_sent(
+    tmp_path: Path, logged: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = "client_secret"
+
+    def refuses(request: Request) -> Answer:
+        said = {"error": "invalid_client", "error_description": f"no client with {request.body.decode()}"}
+        return reply({**said, "sent": dict(parse_qsl(request.body.decode()))}, 400)
+
+    with Server({"* /token/*": refuses}) as told:
+        ran, project = went(place, tmp_path, told, ends=("ok",))
+        assert len(told.requests) >= len(fitting(place)) - 1
+    kinds = {action.error.kind.value for action in ran.result.actions if action.error}
+    assert kinds == {"unauthorized", "secret-unavailable"}
+    search = Search(values(place).values())
+    assert search.leaks(*sinks(ran, project).values(), *capfd.readouterr(), *logged) == []
+
+
 @pytest.mark.parametrize("place", ["bearer", "output", "input", "own_query"])
 def test_objects_of_a_run_print_no_secret(place: str, api: Server, tmp_path: Path) -> None:
     project = make(tmp_path, files(place, api.url, ends=("ok",)))
@@ -264,7 +283,9 @@ def leaks_of(place: str, root: Path, api: Server) -> list[tuple[str, str]]:
     return Search(values(place).values()).leaks(*sinks(ran, project).values())
 
 
-@pytest.mark.parametrize("place", ["bearer", "basic", "key_query", "own_header", "path", "input", "output"])
+@pytest.mark.parametrize(
+    "place", ["bearer", "basic", "key_query", "token", "own_header", "path", "input", "output"]
+)
 def test_without_the_redactor_the_suite_fails(
     place: str, api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,9 @@ what goes along (`labels` gives the placeholder of each secret field), and `Auth
 - `URL_FIELDS`: fields that are URLs of their own, templates over `vars` and `environment`; the type may send to them;
 - `sent_to(config)`: which secret field goes to which of these URLs; all others go to the host of `base_url`;
 - `WRITTEN_FIELDS`: secret fields whose value the type replaces in Vault, where a provider gives another;
+- `consent(config, fields, means, person)`: how a person obtains the secret fields that `Bound.consented` names; gives a
+  field and what is to be stored at its path;
+- `revoke(config, fields, means)`: ends at the provider what is stored; False where it has no way to;
 - `bind(value, binder)`: how its `auth` becomes a `Bound`, for a type whose fields are no flat mapping.
 """
 
@@ -27,7 +30,8 @@ class Bound:
     """The `auth` of a connection after binding: what its type reads, and what everybody else must know of it.
 
     `secrets` are its references by field, `urls` its own URLs by field. `sent_to` names for a secret field the URL
-    that it goes to, where that is not the base URL. `written` are the secret fields that are written back to Vault.
+    that it goes to, where that is not the base URL. `written` are the secret fields that a run writes back to Vault,
+    `consented` those that `runner connections login` obtains from a provider.
     """
 
     config: Any
@@ -35,6 +39,7 @@ class Bound:
     urls: Mapping[str, Template] = field(default_factory=dict)
     sent_to: Mapping[str, str] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
+    consented: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -159,8 +164,26 @@ class Message:
     """Whether it may be sent again even where the server may have acted on it."""
 
 
+class Store(Protocol):
+    """One path of Vault (KV version 2) whose fields a type reads and replaces, by check-and-set."""
+
+    label: str
+    """Names the path in messages."""
+
+    async def read(self) -> tuple[dict[str, Any], int]:
+        """Read the newest fields and their version, past every cache; ({}, 0) where there are none. Raises FailureError."""
+        ...
+
+    async def write(self, fields: Mapping[str, Any], version: int) -> int | None:
+        """Replace what `version` holds; gives the new version, None where somebody else was first.
+
+        Raises FailureError where it is not permitted or cannot be done; then nothing is written.
+        """
+        ...
+
+
 class Means(Protocol):
-    """What a run lends to an auth type: the connection's way to send, the clock, the redactor."""
+    """What a run lends to an auth type: the connection's way to send, the clock, the redactor, Vault."""
 
     @property
     def connection(self) -> str:
@@ -209,6 +232,31 @@ class Means(Protocol):
 
         What surely did not reach the server, 429 and 503 are tried again as the connection says. Raises FailureError.
         """
+        ...
+
+    def store(self, field: str) -> Store:
+        """Give the path of Vault that a secret field refers to; raises FieldError where its source only reads."""
+        ...
+
+
+class Person(Protocol):
+    """Who sits at the terminal during a login."""
+
+    def say(self, text: str) -> None:
+        """Tell them a line."""
+        ...
+
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Ask for a line, a secret one without showing it; raises UsageError where nobody can answer."""
+        ...
+
+    def visit(self, url: str) -> None:
+        """Have them open a page."""
+        ...
+
+    @property
+    def pastes(self) -> bool:
+        """Whether they bring the answer of a page back by hand."""
         ...
 
 

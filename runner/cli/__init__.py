@@ -30,6 +30,8 @@ COMMANDS = {
     "connections test": "send the test requests and say what is wrong",
     "connections clone": "write a connection that extends another one",
     "connections delete": "delete a connection that nothing uses",
+    "connections login": "store credentials in Vault: typed in, or by a person's consent; tested first",
+    "connections logout": "end credentials: revoked at the provider where it can be, deleted in Vault",
     "worker": "perform runs and steps for a Temporal server, beside other workers",
     "schedules": "list the triggers of the workflows",
     "schedules apply": "make the triggers schedules of a Temporal server",
@@ -43,7 +45,7 @@ COMMANDS = {
 
 _VALUED = frozenset(
     {"-C", "--project", "--color", "--format", "--env", "--as", "-i", "--input", "--input-file", "--report",
-     "--base-url", "--changed", "--rule", "--fail-on", "--timeout", "--output", "--program", "--directory", "--image", "--package",
+     "--base-url", "--changed", "--rule", "--fail-on", "--from", "--timeout", "--output", "--program", "--directory", "--image", "--package",
      "--state", "--workflow", "--status", "--since", "--limit", "--keep",
      "--engine", "--steps", "--name"}
 )  # fmt: skip

@@ -212,6 +212,11 @@ The mount does not exist, the path was never written, or the version was deleted
 
 The message shows the line that the policy lacks; `runner vault-policy` prints the whole policy.
 """,
+    "secret-not-writable": """A run writes the path of a reference back, and may not, or cannot.
+
+A refresh token that the provider replaces is written back by check-and-set, which takes the right to `update` the path
+and KV version 2. The message shows the line that the policy lacks.
+""",
     "secret-unproven": """What Vault tells is not enough to know whether a reference holds.
 
 The token may not ask for the names of fields, or the engine makes credentials only when it is read. The run may

@@ -16,6 +16,7 @@ RULES = (
     "secret-field-missing",
     "secret-not-found",
     "secret-not-readable",
+    "secret-not-writable",
     "secret-unproven",
     "secret-version-old",
 )
@@ -39,6 +40,7 @@ def added(
     from runner.source import Span
 
     places: dict[ResolvedRef, list[Span]] = {}
+    written: set[ResolvedRef] = set()
     unfilled: list[tuple[SecretRef, MalformedReferenceError]] = []
     for use in vault_policy.uses(project):
         ref = use.ref
@@ -50,9 +52,11 @@ def added(
             unfilled.append((ref, problem))
         else:
             places.setdefault(resolved, []).append(ref.span)
+            if use.written:
+                written.add(resolved)
     if places:
         output.progress(f"asking Vault for {len(places)} secret{'s' if len(places) > 1 else ''} ...")
-    proof = asyncio.run(prove(asker(project, settings, output), places, unfilled))
+    proof = asyncio.run(prove(asker(project, settings, output), places, unfilled, written))
     for note in proof.notes:
         output.say(f"note: {note}")
     for detail in proof.details:

@@ -39,6 +39,8 @@ _PLAIN_FIELDS = frozenset(
             "encoding",
         ]
     )
+    | {"scope_separator", "grant_type", "token_format", "token_field", "issuer", "subject", "rotates", "pkce"}
+    | {"authorize_url", "redirect_uri", "device_url", "revocation_url"}
     | frozenset(
         [
             "header",
@@ -55,7 +57,9 @@ _PLAIN_FIELDS = frozenset(
 )
 """Fields of `auth` that are no secrets; text in every other one is taken for a secret, misspelt keys included."""
 
-_FREE_FIELDS = frozenset({"claims", "permissions", "repositories", "headers", "query", "json", "form"})
+_FREE_FIELDS = frozenset(
+    {"claims", "extra", "authorize_extra", "permissions", "repositories", "headers", "query", "json", "form"}
+)
 """Fields in `auth` whose keys people choose: those are judged by name, as they are elsewhere."""
 
 _FIXED = frozenset({"kind", "what", "change", "sign", "name", "was", "file", "action", "id", "section"})

@@ -33,17 +33,19 @@ _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[^\s:@\[\]]+")
 
 
 def check(project: Project) -> Iterator[Diagnostic]:
-    """Check the base URL of every connection and the URLs of requests without one."""
+    """Check the URLs of every connection and of requests without one."""
     for connection in project.connections.values():
-        yield from _check(project, connection.base_url, base=True)
+        yield from _check(project, connection.base_url, "base_url")
+        for name, url in connection.auth_urls.items():
+            yield from _check(project, url, f"auth.{name}")
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             if action.kind == "request" and action.config.url is not None:
-                yield from _check(project, action.config.url, base=False)
+                yield from _check(project, action.config.url, "url")
 
 
-def _check(project: Project, template: Template, *, base: bool) -> Iterator[Diagnostic]:
-    what = "`base_url`" if base else "`url`"
+def _check(project: Project, template: Template, key: str) -> Iterator[Diagnostic]:
+    what, base = f"`{key}`", key == "base_url"
     text = filled(project, template)
     start, _, _ = text.partition("{{")
     match = _SCHEME.match(text)

@@ -44,6 +44,11 @@ def check(project: Project) -> Iterator[Diagnostic]:
         if host and not connection.allow_http:
             remedy = "write https://; if this host has no TLS and that is accepted, set `allow_http: true`"
             yield _finding(connection.base_url, host, remedy)
+        for own in connection.auth_urls.values():
+            host = _plain_host(project, own)
+            if host:
+                remedy = "write https://; credentials are traded for a token here, so `allow_http` does not permit it"
+                yield _finding(own, host, remedy)
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             url = action.config.url if action.kind == "request" else None

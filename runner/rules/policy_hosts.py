@@ -34,11 +34,12 @@ SUMMARY = "a request would go to a host that the policy does not list"
 
 
 def check(project: Project) -> Iterator[Diagnostic]:
-    """Check the host of every base URL and URL."""
+    """Check the host of every base URL, of the URLs of auth types, and of requests without a connection."""
     if project.policy.hosts is None:
         return
     for connection in project.connections.values():
-        yield from _url(project, connection.base_url)
+        for url in connection.urls.values():
+            yield from _url(project, url)
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             if action.kind == "request" and action.config.url is not None:

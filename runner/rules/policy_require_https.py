@@ -31,11 +31,12 @@ SUMMARY = "a URL is plain http, and the policy requires https"
 
 
 def check(project: Project) -> Iterator[Diagnostic]:
-    """Check the scheme of every base URL and URL."""
+    """Check the scheme of every base URL, of the URLs of auth types, and of requests without a connection."""
     if not project.policy.require_https:
         return
     for connection in project.connections.values():
-        yield from _url(project, connection.base_url)
+        for url in connection.urls.values():
+            yield from _url(project, url)
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             if action.kind == "request" and action.config.url is not None:

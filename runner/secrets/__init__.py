@@ -1,10 +1,42 @@
 """Where secret values come from: one file per scheme of secret references."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
+from runner.errors import JsonObject
 from runner.secret_ref import ResolvedRef
 from runner.sensitive import Secret
+
+
+class StoredPath(Protocol):
+    """One path whose fields are read and replaced, by check-and-set. Every method raises SecretsError."""
+
+    label: str
+    """Names the path in messages."""
+
+    async def read(self) -> tuple[JsonObject, int]:
+        """Read the newest fields and their version, past every cache; no fields where nothing is stored."""
+        ...
+
+    async def write(self, fields: Mapping[str, Any], version: int) -> int | None:
+        """Replace what `version` (0: nothing) holds; gives the new version, None where somebody else was first."""
+        ...
+
+    async def check_writable(self, version: int) -> None:
+        """Raise where the path cannot be written, or where it is known that it may not be."""
+        ...
+
+    async def describe(self, notes: Mapping[str, str], *, few_versions: bool = False) -> None:
+        """Put notes beside the path: what the fields are for. With `few_versions` old ones are dropped soon."""
+        ...
+
+    async def notes(self) -> dict[str, str]:
+        """Read the notes beside the path; none where there are none, or where they may not be read."""
+        ...
+
+    async def delete(self) -> None:
+        """Delete the newest version."""
+        ...
 
 
 class SecretSource(Protocol):
@@ -24,6 +56,10 @@ class SecretSource(Protocol):
 
     async def reread(self, ref: ResolvedRef) -> Secret | None:
         """Read one reference again; None where the value is still the one that was given before."""
+        ...
+
+    def store(self, ref: ResolvedRef) -> StoredPath | None:
+        """Give the path of a reference as something that is written back; None where the source only reads."""
         ...
 
     async def close(self) -> None:

@@ -35,6 +35,9 @@ class EnvSource:
             return None
         return self._give(ref, value)
 
+    def store(self, ref: ResolvedRef) -> None:
+        """Have nothing that could be written back."""
+
     async def close(self) -> None:
         """End nothing: the environment needs no farewell."""
 

@@ -1,6 +1,6 @@
 """What a run would lend to an auth type, for tests: a clock that stands, a server that is a function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,28 @@ from runner.template import Template, Tree, render
 
 def _nobody(message: Message) -> Reply:
     raise AssertionError(f"nothing should be sent, and {message.url} was")
+
+
+@dataclass
+class Path:
+    """A path of Vault in memory. `before_write` may change it, or fail, before each write."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    version: int = 1
+    label: str = "secret/oauth"
+    writes: list[dict[str, Any]] = field(default_factory=list)
+    before_write: Callable[["Path"], None] = lambda _: None
+
+    async def read(self) -> tuple[dict[str, Any], int]:
+        return dict(self.fields), self.version
+
+    async def write(self, fields: Mapping[str, Any], version: int) -> int | None:
+        self.before_write(self)
+        if version != self.version:
+            return None
+        self.fields, self.version = dict(fields), version + 1
+        self.writes.append(self.fields)
+        return self.version
 
 
 @dataclass
@@ -25,6 +47,7 @@ class Lent:
     variables: dict[str, Any] = field(default_factory=dict)
     connection: str = "api"
     timeout: float = 15.0
+    path: Path = field(default_factory=Path)
 
     def register(self, value: str, label: str) -> None:
         self.registered[value] = label
@@ -56,3 +79,7 @@ class Lent:
     async def send(self, message: Message) -> Reply:
         self.sent.append(message)
         return self.answer(message)
+
+    def store(self, field: str) -> Path:
+        assert field == "refresh_token"
+        return self.path

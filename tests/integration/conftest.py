@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.vault_workspace import Workspace
+from tests.oidc.server import OAuthServer
+from tests.oidc.server import running as oauth_running
 from tests.servers.certificates import Authority
 from tests.servers.openbao import OpenBao
 from tests.servers.temporal import Temporal
@@ -32,6 +34,13 @@ def stored(vault: Workspace) -> Workspace:
     """A workspace with `secret/app#a` = `the value`."""
     vault.put("secret/app", {"a": "the value"})
     return vault
+
+
+@pytest.fixture(scope="session")
+def oauth() -> Iterator[OAuthServer]:
+    """An OAuth server that rotates refresh tokens, with an API that takes its tokens."""
+    with oauth_running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """`vault://MOUNT/PATH#FIELD`: secrets from HashiCorp Vault or OpenBao.
 
 One login per run, each path read once, everything in memory. `settings` says how to reach Vault, `login/` how to log
-in, `session` keeps the login alive, `engines` reads paths, `explain` puts what went wrong into words. hvac and
+in, `session` keeps the login alive, `engines` reads paths, `kv_store` writes back, `explain` puts
+what went wrong into words. hvac and
 requests are imported by `transport` alone, when the first reference is read.
 """
 
@@ -17,6 +18,7 @@ from runner.secrets.vault.config_schema import CONFIG_SCHEMA
 from runner.secrets.vault.credentials import Credentials
 from runner.secrets.vault.engines import Answer, Mounts, read_path, text_of
 from runner.secrets.vault.explain import RefusedError, VaultProblemError, scrub
+from runner.secrets.vault.kv_store import KvStore
 from runner.secrets.vault.renewal import Grant
 from runner.secrets.vault.session import VaultSession
 from runner.sensitive import Secret
@@ -103,6 +105,10 @@ class VaultSource:
         except VaultProblemError as problem:
             raise self._failed([(ref, problem)]) from None
         return None if value == before else self._give(ref, value)
+
+    def store(self, ref: ResolvedRef) -> KvStore:
+        """Give the path of a reference as something that is written back; asks nothing yet."""
+        return KvStore(self._session, self._mounts, ref.path, self._credentials.known)
 
     async def close(self) -> None:
         """Stop renewing; end the token that the run obtained itself, never one that it was given."""

@@ -38,6 +38,10 @@ class VaultClient:
             self._hvac.adapter.post(f"/v1/{quote(path)}", json=dict(body), token=token, repeat=repeat)
         )
 
+    def delete(self, path: str) -> None:
+        """Delete at an API path."""
+        self._hvac.adapter.delete(f"/v1/{quote(path)}")
+
     def mount_of(self, path: str) -> JsonObject:
         """Ask which engine is mounted above a path: `path`, `type`, `options`."""
         data = self.get(f"sys/internal/ui/mounts/{path}").get("data")

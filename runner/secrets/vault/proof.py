@@ -7,6 +7,7 @@ where the engine is KV version 2, which fields a path has (`MOUNT/subkeys/PATH`,
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from runner.secrets.vault.session import VaultSession
 from runner.source import Span
 
 NOT_READABLE = "secret-not-readable"
+NOT_WRITABLE = "secret-not-writable"
 NOT_FOUND = "secret-not-found"
 FIELD_MISSING = "secret-field-missing"
 VERSION_OLD = "secret-version-old"
@@ -150,10 +152,12 @@ async def prove(
     asker: Asker,
     places: Mapping[ResolvedRef, Sequence[Span]],
     unfilled: Sequence[tuple[SecretRef, MalformedReferenceError]] = (),
+    written: AbstractSet[ResolvedRef] = frozenset(),
 ) -> Proof:
     """Prove references; raises SecretsError where nothing can be asked (unreachable, sealed, no login).
 
-    `places` says where each reference stands, `unfilled` lists those whose placeholders have no value.
+    `places` says where each reference stands, `unfilled` lists those whose placeholders have no value, `written` are
+    those that a run writes back.
     """
     found = [_unfilled(ref, problem) for ref, problem in unfilled if ref.scheme == "vault"]
     refs = sorted((ref for ref in places if ref.scheme == "vault"), key=lambda ref: ref.label)
@@ -172,18 +176,21 @@ async def prove(
         paths = {key: _api_path(fact.mount, key[0]) for key, fact in facts.items() if fact.mount}
         allowed = await session.call(partial(_allowed, sorted(set(paths.values()))))
     rights = {key: allowed.get(path) for key, path in paths.items()}
-    names_only = True not in rights.values() and any(fact.names for fact in facts.values())
+    names_only = not any(map(_may_read, rights.values())) and any(fact.names for fact in facts.values())
     details = []
     for ref in refs:
         key = (ref.path, ref.version)
-        judged = list(_judged(ref, facts[key], rights.get(key), names_only=names_only))
+        may_read = _may_read(rights.get(key))
+        judged = list(_judged(ref, facts[key], may_read, names_only=names_only))
+        if ref in written:
+            judged += _judged_written(ref, facts[key].mount, rights.get(key), names_only=names_only)
         found += [
             _diagnostic(Found(rule, asker.safe(message), asker.safe(remedy)), span)
             for rule, message, remedy in judged
             for span in sorted(set(places[ref]))
         ]
         if not judged:
-            details.append(_detail(ref, facts[key], rights.get(key)))
+            details.append(_detail(ref, facts[key], may_read))
     return Proof(
         diagnostics=tuple(dict.fromkeys(found)),
         notes=_notes(allowed, facts, names_only=names_only),
@@ -255,8 +262,8 @@ def _examine(mounts: Mounts, path: str, version: int | None, client: VaultClient
     return Facts(mount=mount, names=answer if known else None, newest=newest)
 
 
-def _allowed(paths: Sequence[str], client: VaultClient) -> dict[str, bool]:
-    """Ask what the token may do; empty where it may not even ask that. Runs in a thread."""
+def _allowed(paths: Sequence[str], client: VaultClient) -> dict[str, frozenset[str]]:
+    """Ask what the token may do with each path; empty where it may not even ask that. Runs in a thread."""
     if not paths:
         return {}
     try:
@@ -267,7 +274,11 @@ def _allowed(paths: Sequence[str], client: VaultClient) -> dict[str, bool]:
         raise
     data = answer.get("data")
     listed = data if isinstance(data, dict) else answer
-    return {path: bool({"read", "root"} & set(listed.get(path) or ())) for path in paths}
+    return {path: frozenset(listed.get(path) or ()) for path in paths}
+
+
+def _may_read(capabilities: frozenset[str] | None) -> bool | None:
+    return None if capabilities is None else bool({"read", "root"} & capabilities)
 
 
 def _api_path(mount: Mount, path: str) -> str:
@@ -317,7 +328,25 @@ def _detail(ref: ResolvedRef, facts: Facts, may_read: bool | None) -> str:
     return f"{ref.label}: {reading}; that it exists with this field is not proven: the engine at '{mount}/' tells no names"
 
 
-def _notes(allowed: Mapping[str, bool], facts: Mapping[Key, Facts], *, names_only: bool) -> tuple[str, ...]:
+def _judged_written(
+    ref: ResolvedRef, mount: Mount | None, capabilities: frozenset[str] | None, *, names_only: bool
+) -> Iterator[Found]:
+    """Judge whether a reference can be written back: by check-and-set, and with the right to do so."""
+    if mount is None:
+        return
+    if mount.kind != KV2:
+        message = f"'{ref.path}' is written back, and the engine at '{mount.path}/' has no check-and-set"
+        yield Found(NOT_WRITABLE, message, "store it in a KV engine of version 2")
+    elif capabilities is not None and not names_only and not {"update", "root"} & capabilities:
+        path = _api_path(mount, ref.path)
+        message = f"the policies of the token do not allow to update '{path}', and a run writes it back"
+        remedy = f'add to one of them: path "{path}" {{ capabilities = ["read", "update"] }}'
+        yield Found(NOT_WRITABLE, message, remedy)
+
+
+def _notes(
+    allowed: Mapping[str, frozenset[str]], facts: Mapping[Key, Facts], *, names_only: bool
+) -> tuple[str, ...]:
     if not any(fact.mount for fact in facts.values()):
         return ()
     unknown = "that a run may read the secrets is not proven"

@@ -1,0 +1,189 @@
+"""`runner connections login NAME`."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from runner import reports
+from runner.check import check
+from runner.cli import checked, logs
+from runner.cli.output import Output
+from runner.cli.person import AtTerminal
+from runner.errors import Exit, UsageError
+from runner.project import FOLDERS, SETTINGS
+from runner.reports.text.style import one_line, table
+from runner.settings import Settings
+
+if TYPE_CHECKING:
+    from runner.login import Login
+
+EXAMPLES = (
+    "runner connections login tickets",
+    "runner connections login calendar --as ann",
+    "pass show tickets | runner connections login tickets --from - --yes",
+)
+BIGGEST = 1 << 20
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("name", metavar="NAME", help="name of a connection, or its file")
+    parser.add_argument("--env", dest="environment", metavar="NAME", help="an environment of runner.yaml")
+    parser.add_argument(
+        "--as", dest="user", metavar="USER", help="whose personal credentials (or RUNNER_USER)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE",
+        help="take the values from a file, - for standard input: a JSON object by field, or the one value as it is",
+    )
+    parser.add_argument(
+        "--paste",
+        action="store_true",
+        help="paste the address that a page of consent leads to, instead of waiting for it",
+    )
+    parser.add_argument("--no-test", action="store_true", help="store without sending the test request first")
+    parser.add_argument("--yes", action="store_true", help="do it without asking first")
+
+
+def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Say what will happen, ask, obtain, test, store."""
+    from runner.login import Login
+
+    logs.install(output)
+    project = checked.load(settings)
+    name = checked.connection_name(project, options.name)
+    if not checked.show(project, check(project, [FOLDERS["connection"], SETTINGS]), output):
+        return int(Exit.PROJECT)
+    if settings.github_actions:
+        output.redactor.watch(output.mask)
+    given = _read(options.source) if options.source else None
+    if given is not None:
+        output.redactor.add(
+            given.strip(), "standard input" if options.source == "-" else "the file of values"
+        )
+    person = AtTerminal(settings, output, pastes=options.paste)
+
+    async def work() -> int:
+        login = Login.of(
+            project,
+            name,
+            environ=settings.environ,
+            redactor=output.redactor,
+            warn=lambda text: output.say(f"warning: {one_line(text)}"),
+            user=settings.user,
+        )
+        try:
+            return await _log_in(login, given, person, options, output)
+        finally:
+            await login.close()
+
+    return asyncio.run(work())
+
+
+async def _log_in(
+    login: "Login", given: str | None, person: AtTerminal, options: argparse.Namespace, output: Output
+) -> int:
+    await login.open()
+    output.error(_announced(login, tested=not options.no_test))
+    for place in login.strangers():
+        output.error(
+            f"warning: what is stored in {place.store.label} was given for {place.host}, and this connection goes to {login.host}"
+        )
+    values = {} if given is None else _values(given, login.asked, output)
+    if not options.yes and not person.agrees("go on?"):
+        output.error("nothing was changed")
+        return int(Exit.FAILED)
+    await login.obtain({**values, **_typed(login, values, person)}, person)
+    if not options.no_test:
+        result = await login.test()
+        if result["classification"] == "no test endpoint":
+            output.error(f"not tested: {login.connection.name} declares no `test`")
+        else:
+            output.data(reports.render("text", "connection_tests", [result], color=output.color))
+            if result["classification"] != "ok":
+                output.error("nothing was stored: the test failed; --no-test stores all the same")
+                return int(Exit.FAILED)
+    for line in await login.store():
+        output.error(line)
+    return int(Exit.DONE)
+
+
+def _announced(login: "Login", *, tested: bool) -> str:
+    """Say what will happen, before it does."""
+    connection = login.connection
+    rows = []
+    if login.consented:
+        rows.append(["consent", f"by {connection.auth.grant}, for {', '.join(sorted(login.consented))}"])
+    if login.asked:
+        rows.append(["values", ", ".join(f"auth.{name}" for name in login.asked)])
+    if tested and connection.test is not None:
+        rows.append(["test", f"{connection.test.method} {connection.test.path.text} at {login.host}"])
+    for place in login.written:
+        what = f"replaces version {place.version}" if place.version else "new"
+        kept = f"; {', '.join(place.others)} there stay as they are" if place.others else ""
+        fields = ", ".join(sorted(ref.field for ref in place.wanted.values()))
+        rows.append(["store", f"{place.store.label}: {fields} ({what}{kept})"])
+    again = "log in again" if any(place.present for place in login.written) else "log in"
+    lines = [f"{again}: {connection.name} ({connection.type})"]
+    return "\n".join(
+        [*lines, *(f"  {line}" for line in table([[one_line(cell) for cell in row] for row in rows]))]
+    )
+
+
+def _typed(login: "Login", values: dict[str, str], person: AtTerminal) -> dict[str, str]:
+    """Ask for what was not given; an empty answer keeps what is stored."""
+    present = {name for place in login.places for name in place.present}
+    typed = {}
+    for name in login.asked:
+        if name in values or (values and name in present):
+            continue
+        keeping = " (empty: keep what is stored)" if name in present else ""
+        text = person.ask(f"auth.{name}{keeping}", secret=True)
+        if text:
+            typed[name] = text
+        elif name not in present:
+            raise UsageError(f"auth.{name} has no value", help="nothing was changed")
+    return typed
+
+
+def _read(source: str) -> str:
+    import sys
+    from pathlib import Path
+
+    try:
+        text = sys.stdin.read(BIGGEST + 1) if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+        raise UsageError(
+            f"--from {source}: {reason}", help="a file of UTF-8 text, or - for standard input"
+        ) from None
+    if len(text) > BIGGEST:
+        raise UsageError(f"--from {source}: over 1 MiB", help="these are credentials, and no data")
+    return text
+
+
+def _values(text: str, asked: Sequence[str], output: Output) -> dict[str, str]:
+    """Read values by field from JSON, or the value of the only field as it is."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if isinstance(data, dict) and set(data) <= set(asked):
+        for name, value in data.items():
+            if not isinstance(value, str) or not value:
+                raise UsageError(f"the value of '{name}' is no text", help='{"token": "..."}')
+            output.redactor.add(value, f"auth.{name}")
+        return data
+    if len(asked) == 1 and text.strip():
+        return {asked[0]: text.removesuffix("\n").removesuffix("\r")}
+    listed = ", ".join(asked) or "none: a consent gives everything"
+    if isinstance(data, dict):
+        unknown = ", ".join(sorted(one_line(str(name)) for name in set(data) - set(asked)))
+        raise UsageError(
+            f"the values name fields that are not asked for: {unknown}", help=f"asked for: {listed}"
+        )
+    raise UsageError("the values are no JSON object", help=f"asked for: {listed}")

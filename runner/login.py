@@ -1,0 +1,316 @@
+"""`runner connections login` and `logout` without the terminal: what is stored where, obtained, tested, written, ended.
+
+Nothing is written before it was tested, and only where nobody else has written since it was read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner import registry
+from runner.auth import Person
+from runner.auth_fields import fields_of
+from runner.connection_test import UNTESTED, send_test, test_workflow
+from runner.errors import JsonObject, SecretsError, UsageError
+from runner.means import ConnectionMeans
+from runner.model import Action, Connection, Workflow
+from runner.plan import Plan, host_of, require_user, resolved_refs
+from runner.project import Project
+from runner.secret_ref import ResolvedRef, SecretRef
+from runner.secrets import StoredPath
+from runner.session import Session
+from runner.template import Tree, render
+
+HOST_NOTE = "runner_host"
+"""The note beside a path that says which host its credentials are for."""
+CONNECTION_NOTE = "runner_connection"
+RUN_FIELDS = frozenset({"access_token", "expires_at", "obtained_at", "scope", "token_host", "claim", "dead"})
+"""What runs and logins keep beside a refresh token: another consent replaces all of it."""
+
+
+class Draft:
+    """A path in memory: what will be stored when its test has passed."""
+
+    def __init__(self, label: str, fields: Mapping[str, Any]) -> None:
+        self.label = label
+        self.fields = dict(fields)
+        self._version = 1
+
+    async def read(self) -> tuple[JsonObject, int]:
+        """Give the fields."""
+        return dict(self.fields), self._version
+
+    async def write(self, fields: Mapping[str, Any], version: int) -> int | None:
+        """Replace the fields."""
+        if version != self._version:
+            return None
+        self.fields, self._version = dict(fields), version + 1
+        return self._version
+
+    async def check_writable(self, version: int) -> None:
+        """Be writable."""
+
+    async def describe(self, notes: Mapping[str, str], *, few_versions: bool = False) -> None:
+        """Keep no notes."""
+
+    async def notes(self) -> dict[str, str]:
+        """Have no notes."""
+        return {}
+
+    async def delete(self) -> None:
+        """Forget the fields."""
+        self.fields = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A path of Vault as it is now: its fields by the secret fields of the connection that are kept there."""
+
+    store: StoredPath = field(repr=False)
+    version: int
+    present: frozenset[str]
+    wanted: Mapping[str, ResolvedRef]
+    host: str | None
+    others: tuple[str, ...]
+    """Names of fields there that are not this connection's."""
+    stored: Mapping[str, Any] = field(repr=False)
+
+
+class Login:
+    """The credentials of one connection, as one person or script replaces them. Opened, used, closed."""
+
+    def __init__(
+        self, project: Project, connection: Connection, session: Session, refs: Mapping[str, ResolvedRef]
+    ) -> None:
+        self.project = project
+        self.connection = connection
+        self.session = session
+        self.refs = refs
+        self.places: tuple[Place, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        project: Project,
+        name: str,
+        *,
+        environ: Mapping[str, str],
+        redactor: Any,
+        warn: Any,
+        user: str | None,
+    ) -> "Login":
+        """Make it; raises UsageError where the connection has nothing that can be stored in Vault."""
+        connection = project.connections[name]
+        require_user(project, [name], user)
+        plan = Plan(workflow="", documents={}, inputs={}, environment=project.environment, user=user)
+        done, wrong = resolved_refs(project, connection.auth_secrets, plan)
+        if wrong:
+            raise UsageError(f"{wrong[0][0].span}: {wrong[0][1].message}", help=wrong[0][1].help)
+        refs = {each: ref for each, ref in done.items() if ref.scheme == "vault"}
+        if not refs:
+            what = "the environment" if done else "no secret"
+            raise UsageError(
+                f"the connection '{name}' takes its credentials from {what}: there is nothing to store in Vault",
+                help="secret fields of `auth` that are vault:// references can be stored",
+            )
+        for each, ref in refs.items():
+            if ref.version is not None:
+                place = connection.auth_secrets[each].span
+                raise UsageError(
+                    f"{place}: auth.{each} is pinned to version {ref.version}, and a login writes a new one",
+                    help="remove '?version=...' from the reference",
+                )
+        session = Session(
+            project, plan, _workflow(project, connection), environ=environ, redactor=redactor, warn=warn
+        )
+        return cls(project, connection, session, refs)
+
+    @property
+    def host(self) -> str:
+        """The host that the credentials are for."""
+        variables = {"environment": self.project.environment, "vars": dict(self.project.vars)}
+
+        def show(tree: Tree) -> Any:
+            return render(tree, variables)
+
+        return host_of(self.connection.base_url, show)
+
+    @property
+    def consented(self) -> frozenset[str]:
+        """The secret fields that a provider gives, once a person has consented."""
+        return self.connection.auth_consented & self.refs.keys()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The secret fields to ask for: all, but with a consent only those of the client that are not stored yet."""
+        names = [name for name in self.refs if name not in self.consented]
+        if self.consented:
+            present = {name for place in self.places for name in place.present}
+            names = [name for name in names if name not in present]
+        return tuple(names)
+
+    async def open(self, *, writing: bool = True) -> None:
+        """Read what is stored now, and prove as far as Vault tells that it may be replaced; raises SecretsError."""
+        by_path: dict[str, dict[str, ResolvedRef]] = {}
+        for name, ref in self.refs.items():
+            by_path.setdefault(ref.path, {})[name] = ref
+        places = []
+        for wanted in by_path.values():
+            first = next(iter(wanted))
+            store = self.session.store(self.connection.auth_secrets[first])
+            assert store is not None
+            fields, version = await store.read()
+            for name, value in fields.items():
+                if isinstance(value, str) and (
+                    name not in RUN_FIELDS or name == "access_token"
+                ):  # notes of a run are no secrets
+                    self.session.redactor.add(value, f"{store.label}#{name}")
+            present = frozenset(
+                name
+                for name, ref in wanted.items()
+                if isinstance(fields.get(ref.field), str) and fields[ref.field]
+            )
+            own = {ref.field for ref in wanted.values()}
+            kept = own | (
+                RUN_FIELDS
+                if set(wanted) & set(self.connection.auth_consented | self.connection.auth_written)
+                else set()
+            )
+            place = Place(
+                store=store,
+                version=version,
+                present=present,
+                wanted=wanted,
+                host=(await store.notes()).get(HOST_NOTE) if version else None,
+                others=tuple(sorted(set(fields) - kept)),
+                stored=fields,
+            )
+            places.append(place)
+        self.places = tuple(places)
+        if writing:
+            for place in self.written:
+                await place.store.check_writable(place.version)
+
+    @property
+    def written(self) -> tuple[Place, ...]:
+        """The places that will be written."""
+        names = {*self.asked, *self.consented}
+        return tuple(place for place in self.places if names & place.wanted.keys())
+
+    def strangers(self) -> tuple[Place, ...]:
+        """Give the places whose credentials were given for another host."""
+        return tuple(place for place in self.places if place.present and place.host not in (None, self.host))
+
+    async def obtain(self, values: Mapping[str, str], person: Person) -> None:
+        """Take the values that were asked for, and a consent where there is one; raises FailureError."""
+        for place in self.places:
+            for name, ref in place.wanted.items():
+                given = values.get(name) or (
+                    place.stored.get(ref.field)
+                    if name in place.present and name not in self.consented
+                    else None
+                )
+                if given:
+                    self.session.give(ref, str(given))
+        self._drafts = {place.store.label: Draft(place.store.label, place.stored) for place in self.places}
+        for place in self.places:
+            draft = self._drafts[place.store.label]
+            for name, ref in place.wanted.items():
+                if name in values:
+                    stale = RUN_FIELDS if name in self.connection.auth_written else frozenset()
+                    draft.fields = {key: item for key, item in draft.fields.items() if key not in stale}
+                    draft.fields[ref.field] = values[name]
+            self.session.draft(place.store.label, draft)
+        await self.session.open(without=frozenset(self.refs[name] for name in self.consented))
+        if self.consented:
+            await self._consent(person)
+
+    async def _consent(self, person: Person) -> None:
+        module = registry.load("auth", self.connection.type)
+        means = ConnectionMeans(self.session, self.connection)
+        fields = self.session.auth_fields(self.connection)
+        with fields_of(self.connection):
+            name, made = await module.consent(self.connection.auth, fields, means, person)
+        ref = self.refs[name]
+        draft = self._drafts[ref.path]
+        draft.fields = {key: item for key, item in draft.fields.items() if key not in RUN_FIELDS} | made
+        self.session.give(ref, str(made[ref.field]))
+
+    async def test(self) -> JsonObject:
+        """Send the connection's test request with what was obtained; gives its result."""
+        if self.connection.test is None:
+            return {"connection": self.connection.name, "classification": UNTESTED}
+        return await send_test(self.session, self.connection)
+
+    async def store(self) -> list[str]:
+        """Write what was obtained; gives a line for each path. Raises SecretsError where somebody else was first."""
+        told = []
+        for place in self.written:
+            fields = self._drafts[place.store.label].fields
+            version = await place.store.write(fields, place.version)
+            if version is None:
+                raise SecretsError(
+                    f"'{place.store.label}' was changed by somebody else meanwhile: nothing was written there",
+                    help=f"look at it, then log in again: runner connections login {self.connection.name}",
+                )
+            told.append(f"{place.store.label} is stored as version {version}")
+            notes = {HOST_NOTE: self.host, CONNECTION_NOTE: self.connection.name}
+            try:
+                known = await place.store.notes()
+                few = bool(self.connection.auth_written & place.wanted.keys())
+                await place.store.describe({**known, **notes}, few_versions=few)
+            except SecretsError as problem:
+                told[-1] += f"; without a note of its host, which helps later logins ({problem.message})"
+        return told
+
+    async def revoke(self) -> bool:
+        """End at the provider what is stored; False where there is no way to. Raises FailureError."""
+        module = registry.load("auth", self.connection.type)
+        if not hasattr(module, "revoke"):
+            return False
+        for place in self.places:
+            for name, ref in place.wanted.items():
+                if name in place.present:
+                    self.session.give(ref, str(place.stored[ref.field]))
+        await self.session.open(without=frozenset(self.refs.values()))
+        means = ConnectionMeans(self.session, self.connection)
+        with fields_of(self.connection):
+            ended: bool = await module.revoke(
+                self.connection.auth, self.session.auth_fields(self.connection), means
+            )
+        return ended
+
+    @property
+    def ended(self) -> tuple[Place, ...]:
+        """The places that a logout deletes: where a consent is stored, those of the consent only."""
+        own = (self.connection.auth_consented | self.connection.auth_written) or self.refs.keys()
+        return tuple(
+            place for place in self.places if place.version and place.present and own & place.wanted.keys()
+        )
+
+    async def close(self) -> None:
+        """Close connections and end the login to Vault."""
+        await self.session.close()
+
+
+def users_of(project: Project, place: Place, besides: str) -> Sequence[str]:
+    """List the other connections and workflows that refer to a path as it is written in the files."""
+    found = []
+    owners: list[tuple[str, Mapping[str, SecretRef]]] = [
+        (f"connection {name}", each.secrets) for name, each in project.connections.items()
+    ]
+    owners += [(f"workflow {name}", each.secrets) for name, each in project.workflows.items()]
+    for owner, refs in owners:
+        if owner != f"connection {besides}" and any(ref.path == place.store.label for ref in refs.values()):
+            found.append(owner)
+    return found
+
+
+def _workflow(project: Project, connection: Connection) -> Workflow:
+    """Make what the session is opened for: the connection's test, or nothing that is sent."""
+    if connection.test is not None:
+        return test_workflow(project, [connection.name])
+    nothing = Action(
+        id=connection.name, section="test", index=0, kind="set", config={}, connection=connection.name
+    )
+    return Workflow(name="connections login", document=connection.base_url.document, actions=(nothing,))
