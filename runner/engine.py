@@ -147,7 +147,6 @@ class Interpreter:
     def _items(self, action: Action, context: Mapping[str, Any]) -> list[Any]:
         """List the items of an action; raises FailureError where there is no list, or one that is too long."""
         given = template.render(action.for_each, context)
-        span = self.workflow.document.span((*action.pointer, "for_each"))
         if isinstance(given, Mapping):
             items = [{"key": key, "value": value} for key, value in given.items()]
         elif isinstance(given, list | tuple):
@@ -160,7 +159,7 @@ class Interpreter:
                     kind=FailureKind.RENDER,
                     message=f"`for_each` takes a list or a mapping, and this is {type_name(given)}",
                     help="use `| default([])` where it may be missing, [value] for one item",
-                    span=span,
+                    span=self.workflow.document.span((*action.pointer, "for_each")),
                 )
             )
         if len(items) > self.limits.items:
@@ -169,7 +168,7 @@ class Interpreter:
                     kind=FailureKind.LIMIT,
                     message=f"`for_each` has {len(items)} items, more than the {self.limits.items} that are allowed",
                     help="raise `limits.items` in the workflow or in runner.yaml, or take fewer at a time",
-                    span=span,
+                    span=self.workflow.document.span((*action.pointer, "for_each")),
                 )
             )
         return items

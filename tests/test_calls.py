@@ -1,6 +1,7 @@
 """Calls of workflows: typed inputs in, outputs out, nothing else across; their own time, cleaning up and secrets."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,15 +164,19 @@ def test_of_two_stops_at_once_that_of_the_run_counts(tmp_path: Path) -> None:
         assert "next" not in script.log
 
 
-def test_calls_may_not_be_too_deep(tmp_path: Path) -> None:
-    files: dict[str, JsonObject] = {"main": {"limits": {"nested_calls": 2}, "actions": [call("c", "w1")]}}
-    for depth in (1, 2, 3):
-        files[f"w{depth}"] = {"limits": {"nested_calls": 2}, "actions": [call("c", f"w{depth + 1}")]}
-    files["w4"] = {"actions": [step("a")]}
+@pytest.mark.parametrize(("limit", "fits"), [(3, True), (2, False)])
+def test_calls_may_not_be_too_deep(limit: int, fits: bool, tmp_path: Path) -> None:
+    names = ["main", "w1", "w2", "w3"]
+    limits = {"limits": {"nested_calls": limit}}
+    files: dict[str, JsonObject] = {
+        name: {**limits, "actions": [call("c", inner)]} for name, inner in itertools.pairwise(names)
+    }
+    files["w3"] = {"actions": [step("a")]}
     outcome, script = interpreted(tmp_path, files)
-    assert script.log == []
-    assert "more than 2 calls deep" in outcome.error.message
-    assert "`limits.nested_calls`" in outcome.error.help
+    assert script.log == (["c/c/c/a"] if fits else [])
+    if not fits:
+        assert "more than 2 calls deep" in outcome.error.message
+        assert "`limits.nested_calls`" in outcome.error.help
 
 
 # --- on a real server
@@ -255,6 +260,35 @@ def _fields(value: Any) -> JsonObject:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
+def test_what_becomes_of_a_secret_on_its_way_is_searched_for(api: Server, tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "workflows.d/main.yaml": {
+                "secrets": {"key": "env://KEY"},
+                "actions": [call("sub", "sub", {"key": "{{ secrets.key | upper | replace('-', '+') }}"})],
+            },
+            "workflows.d/sub.yaml": {
+                "inputs": {"key": {"secret": True}},
+                "actions": [
+                    {
+                        "id": "tell",
+                        "request": {
+                            "method": "POST",
+                            "url": f"{api.url}/echo",
+                            "json": {"k": "{{ inputs.key }}"},
+                        },
+                    }
+                ],
+            },
+        },
+    )
+    ran = run(project, environ={"KEY": SECRET})
+    assert api.requests[0].json() == {"k": SECRET.upper().replace("-", "+")}
+    assert ran.failure[0] == "secret-in-output"
+    assert SECRET.upper().replace("-", "+") not in json.dumps(ran.result.to_json())
+
+
 def test_what_called_workflows_need_is_collected(api: Server, tmp_path: Path) -> None:
     project = make(
         tmp_path,
@@ -335,5 +369,10 @@ def test_a_deadline_is_told_as_that_of_the_call_whose_it_is(monkeypatch: pytest.
             with pytest.raises(RunStoppedError) as caught:
                 await stopped.sleep("key", 5)
             assert caught.value.depth == depth
+        both = scope.called("e", 0.02).called("e/f", 0.01)
+        await asyncio.sleep(0.05)  # both times are up: that of the outer call counts
+        with pytest.raises(RunStoppedError) as caught:
+            await both.step("key", {"handled": False})
+        assert caught.value.depth == 1
 
     asyncio.run(test())

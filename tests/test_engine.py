@@ -561,9 +561,11 @@ def test_an_action_sees_what_has_certainly_ended_and_not_what_happens_to_have(tm
         reading("c", text, needs=["a"]),
         reading("d", text, needs=["c", "b"]),
     ]
-    ran = interpret(tmp_path, {"actions": actions})
+    actions.append(step("e", needs=["a"], **{"if": "{{ actions | list == ['a'] }}"}))
+    ran = interpret(tmp_path, {"actions": actions}, held=["a"])  # b has ended when c and e begin
     assert list(ran.script.refs["c"]["actions"]) == ["a"]
     assert list(ran.script.refs["d"]["actions"]) == ["a", "b", "c"]
+    assert ran.statuses["e"] == "succeeded"
 
 
 def test_a_skipped_action_counts_as_done_and_needs_work_in_finally(tmp_path: Path) -> None:

@@ -170,3 +170,21 @@ def test_the_flows_of_the_examples() -> None:
         ("vault://secret/demo/pager#api_key", "pager.example.com"),
         ("vault://secret/demo/tickets#api_token", "tickets.example.com"),
     ]
+
+
+def test_through_called_workflows_and_in_the_order_of_needs(tmp_path: Path) -> None:
+    sub = (
+        "inputs: {t: {secret: true}, u: {secret: true}}\nactions:\n"
+        "  - {id: s, request: {url: 'https://sub.test', headers: {X-T: '{{ inputs.t }}', X-U: '{{ inputs.u | sha256 }}'}}}\n"
+        "  - {id: m, set: {x: 'a{{ inputs.t }}'}, sensitive: true}\n"
+        "outputs: {back: '{{ actions.m.output.x }}'}\n"
+    )
+    main = HEAD + (
+        "  - {id: after, needs: [call], request: {url: 'https://main.test', headers: {X-B: '{{ actions.call.output[0].back }}'}}}\n"
+        "  - {id: call, needs: [], for_each: [1], sensitive: true, workflow: sub, with: {t: '{{ secrets.k }}', u: '{{ inputs.pw }}'}}\n"
+    )
+    assert flows(tmp_path, {W: main, "workflows.d/sub.yaml": sub}) == [
+        ("inputs.t", "sub.test", "request.headers.X-T", "inputs.t"),
+        ("vault://s/w#k", "main.test", "request.headers.X-B", "actions.call.output[0].back"),
+        ("vault://s/w#k", "sub.test", "request.headers.X-T", "inputs.t"),
+    ]

@@ -93,7 +93,6 @@ def check(project: Project) -> Iterator[Diagnostic]:
 def _needed(workflow: Workflow, action: Action, index: int, name: str) -> Iterator[Diagnostic]:
     """Check one id of `needs`."""
     at = SECTIONS.index(action.section)
-    span = workflow.document.span((*action.pointer, "needs", index))
     other = next((each for each in workflow.every_action if each.id == name), None)
     related: tuple[Label, ...] = ()
     if other is not None and SECTIONS.index(other.section) <= at:
@@ -112,7 +111,7 @@ def _needed(workflow: Workflow, action: Action, index: int, name: str) -> Iterat
         rule="undefined-reference",
         severity=SEVERITY,
         message=message,
-        primary=Label(span),
+        primary=Label(workflow.document.span((*action.pointer, "needs", index))),
         related=related,
         help=remedy,
     )
