@@ -185,7 +185,7 @@ async def send_test(session: Session, connection: Connection) -> JsonObject:
     error = outcome["error"]
     kind = FailureKind(error["kind"])
     by_status = _BY_STATUS.get(status) if kind is FailureKind.UNEXPECTED_STATUS else None
-    if kind is FailureKind.UNEXPECTED_STATUS and _limited(connection, record["response"]):
+    if kind is FailureKind.UNEXPECTED_STATUS and _limited(connection, record.get("response")):
         by_status = "rate limited"
     result["classification"] = by_status or _BY_KIND.get(kind, "unexpected")
     result["message"] = error["message"]
@@ -197,8 +197,13 @@ async def send_test(session: Session, connection: Connection) -> JsonObject:
     return {**result, "file": place.path, "line": place.start.line}
 
 
-def _limited(connection: Connection, answer: JsonObject) -> bool:
-    """Tell whether a recorded answer says "too many requests", which some APIs do with a 400 or 403."""
+def _limited(connection: Connection, answer: JsonObject | None) -> bool:
+    """Tell whether a recorded answer says "too many requests", which some APIs do with a 400 or 403.
+
+    There is none where what was refused is a request of the auth type: a login, or for a token.
+    """
+    if answer is None:
+        return False
     headers = Headers(answer["headers"])
     response = Response(answer["status"], headers, None, "", 0.0, "")
     return limited(response, connection.rate_limit)

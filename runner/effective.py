@@ -18,6 +18,8 @@ MERGED = ("headers", "query", "rate_limit")
 """Keys whose parts are merged by name: a connection adds to what its preset sends."""
 
 _VARIABLE = re.compile(r"\{\{\s*variables\.([a-z][a-z0-9_]*)\s*\}\}")
+_OWN_TEMPLATES = frozenset({"login", "logout"})
+"""Fields of `auth` in which `auth.NAME` is a template of the type itself (session), filled when it logs in."""
 _FIELD = re.compile(r"\{\{\s*auth\.([a-z][a-z0-9_]*)\s*\}\}\Z")
 
 Home = tuple[Document, Pointer]
@@ -197,7 +199,7 @@ class _Filler:
             kept = [entry for entry in item if not self._stands_empty(entry)]
             return [self._given(value, (*pointer, index)) for index, value in enumerate(kept)]
         match = _FIELD.match(item) if isinstance(item, str) else None
-        if match is None:
+        if match is None or pointer[1] in _OWN_TEMPLATES:
             self.made.texts.add(pointer)
             return self.filled(item, pointer)
         self.placed.add(match[1])

@@ -11,6 +11,9 @@ from runner import presets, registry
 from runner.language import Json, closed, secret, text
 from runner.presets import Field, Preset, Scheme, Variable
 
+_TAKING_WORDS = frozenset({"oauth2", "github_app", "jwt", "aws_sigv4"})
+"""Auth types with fields that are words or lists, where no reference may stand."""
+
 
 def names() -> tuple[str, ...]:
     """List the presets."""
@@ -95,11 +98,23 @@ def _scheme(scheme: Scheme, chooser: Json | bool) -> Json:
 
 
 def _example(scheme: Scheme) -> Json:
-    return {
-        name: f"vault://secret/app#{name}" if item.example is None else item.example
-        for name, item in scheme.fields.items()
-        if item.required
-    }
+    return {name: example(item, scheme, "app") for name, item in scheme.fields.items() if item.required}
+
+
+def example(item: Field, scheme: Scheme, owner: str) -> Any:
+    """Give a value for a field: a reference where one may stand, else the example of the auth type."""
+    if item.example is not None:
+        return item.example
+    known: Json = registry.load("auth", scheme.type).SCHEMA["properties"].get(item.name, {})
+    plain = item.name == "client_id" or scheme.type not in _TAKING_WORDS
+    if item.name in known_names(scheme) and not is_secret(item, scheme) and not plain:
+        return known["examples"][0]
+    return f"vault://secret/{owner}#{item.name}"
+
+
+def known_names(scheme: Scheme) -> frozenset[str]:
+    """Name the fields of the auth type of a way to sign in."""
+    return frozenset(registry.load("auth", scheme.type).SCHEMA["properties"])
 
 
 def _field(item: Field, scheme: Scheme, known: Json) -> Json:
@@ -108,8 +123,7 @@ def _field(item: Field, scheme: Scheme, known: Json) -> Json:
         return dict(known[item.name])
     if is_secret(item, scheme):
         return secret(_sentence(item.description))
-    example = f"vault://secret/app#{item.name}" if item.example is None else item.example
-    return text(_sentence(item.description), examples=[example])
+    return text(_sentence(item.description), examples=[example(item, scheme, "app")])
 
 
 def is_secret(item: Field, scheme: Scheme) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from runner import presets, registry
 from runner.document import parse
 from runner.errors import JsonObject
-from runner.language_presets import is_secret
+from runner.language_presets import example, is_secret
 from runner.presets import Field, Preset, Scheme
 
 _TAKES = {
@@ -16,7 +16,6 @@ _TAKES = {
     "integer": "number",
     "number": "number",
 }
-REFERENCE = "vault://secret/{name}#{field}"
 
 
 def auth_types() -> list[JsonObject]:
@@ -121,8 +120,7 @@ def _file(found: Preset, scheme: Scheme, variables: list[str]) -> JsonObject:
         auth["type"] = scheme.name
     for each in scheme.fields.values():
         if each.required:
-            reference = REFERENCE.format(name=found.id, field=each.name)
-            auth[each.name] = reference if each.example is None else each.example
+            auth[each.name] = example(each, scheme, found.id)
     return {**file, "auth": auth}
 
 

@@ -34,17 +34,26 @@ EXCHANGES: dict[str, JsonObject] = yaml.safe_load(
 )
 ANSWERS = ("refusal", "limited", "error", "hidden_error")
 KEYS = (*ANSWERS, "pages")
-WAYS = [f"{name} {way}" for name, each in EXCHANGES.items() for way in each if way not in KEYS]
+DECLARED = [f"{name} {way}" for name, each in EXCHANGES.items() for way in each if way not in KEYS]
+WAYS = [each for each in DECLARED if not EXCHANGES[each.split()[0]][each.split()[1]].get("signs")]
+"""What is tested on the wire. The others sign with a key, or write to Vault: the tests of their auth types do that."""
 SAID = "what went wrong"
-UNTESTED = {"dynatrace api_key"}
-"""Whose test request would hold the token in its body, where no reference stands."""
+TOKEN_PATH = "/token-endpoint"
+UNTESTED = {"dynatrace api_key", "aws aws_sigv4"}
+"""Whose test request would hold the token in its body, where no reference stands; or no one request fits."""
 
 
 def connection_file(name: str, way: str) -> JsonObject:
-    """The file that `runner types` shows, with every field, and its secrets from the environment."""
+    """The file that `runner types` shows, with every secret, from the environment."""
     (found,) = (each for each in facts(name)["auth"] if each["name"] == way)
-    fields = {each["name"]: f"env://{name}_{way}_{each['name']}" for each in found["fields"]}
-    return {**found["file"], "auth": {"type": way, **fields}}
+    auth: JsonObject = {"type": way}
+    for each in found["fields"]:
+        value = found["file"]["auth"].get(each["name"])
+        if each["secret"] or str(value).startswith("vault://"):
+            auth[each["name"]] = f"env://{name}_{way}_{each['name']}"
+        elif value is not None:
+            auth[each["name"]] = value
+    return {**found["file"], "auth": auth}
 
 
 def environment(prefix: str) -> dict[str, str]:
@@ -86,6 +95,11 @@ class Vendors:
             return reply(vendor["error"], status=400)
         if self.mode == "hidden_error":
             return reply(vendor["hidden_error"])
+        if request.path.endswith(TOKEN_PATH):
+            return token(request, vendor[way]["token"])
+        login = vendor[way].get("login")
+        if login and not differences(request, login):
+            return reply(login["ok"], headers=login.get("answers"))
         wrong = differences(request, vendor[way])
         if wrong:
             refusal = vendor.get("refusal", {"status": 401, "body": {"wrong": wrong}})
@@ -94,6 +108,20 @@ class Vendors:
                 return Sent(status, body.encode(), {"Content-Type": "text/html"})
             return reply(body, status=status)
         return reply(vendor[way]["ok"], status=201 if vendor[way].get("created") else 200)
+
+
+def token(request: Request, wanted: JsonObject) -> Sent:
+    """Answer as a token endpoint does."""
+    form = dict(parse_qsl(request.body.decode()))
+    basic = request.header("Authorization")
+    right = wanted["form"].items() <= form.items()
+    if "basic" in wanted:
+        right &= basic == "Basic " + base64.b64encode(wanted["basic"].encode()).decode()
+    else:
+        right &= basic is None
+    if not right:
+        return reply({"error": "invalid_client", "error_description": f"{form} {basic}"}, status=400)
+    return reply({"access_token": "s3cret-access_token", "token_type": "Bearer", "expires_in": 3600})
 
 
 def differences(request: Request, wanted: JsonObject) -> list[str]:
@@ -112,8 +140,10 @@ def differences(request: Request, wanted: JsonObject) -> list[str]:
     found += [name for name, value in headers.items() if request.header(name) != value]
     if "Authorization" not in headers and request.header("Authorization"):
         found.append("Authorization is sent")
-    if "json" in wanted and request.json() != wanted["json"]:
+    if "json" in wanted and (request.json() if request.body.startswith(b"{") else None) != wanted["json"]:
         found.append("body")
+    if "form" in wanted and dict(parse_qsl(request.body.decode())) != wanted["form"]:
+        found.append("form")
     return found
 
 
@@ -138,9 +168,14 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Everything:
         moved = {}
         for way, file in files.items():
             path = urlsplit(base_urls[way]).path
+            place = f"{server.url}/{way.replace(' ', '+')}"
+            auth = dict(file["auth"])
+            if "token" in EXCHANGES[way.split()[0]][way.split()[1]]:
+                auth["token_url"] = f"{place}{TOKEN_PATH}"
             moved[f"connections.d/{way.replace(' ', '/')}.yaml"] = {
                 **file,
-                "base_url": f"{server.url}/{way.replace(' ', '+')}{path}",
+                "auth": auth,
+                "base_url": f"{place}{path}",
             }
         local = make(tmp_path_factory.mktemp("local"), moved)
         accepted = outcomes(local, WAYS, "s3cret-")
@@ -159,7 +194,31 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Everything:
 
 def test_every_preset_is_here() -> None:
     declared = {f"{name} {way}" for name in presets.names() for way in presets.load(name).schemes}
-    assert declared == {*WAYS, *UNTESTED}
+    assert declared == {*DECLARED, *UNTESTED}
+
+
+def test_what_signs_goes_where_the_vendor_is(tmp_path: Path) -> None:
+    signed = sorted({*DECLARED} - {*WAYS})
+    project = make(
+        tmp_path,
+        {
+            f"connections.d/{way.replace(' ', '/')}.yaml": next(
+                each["file"] for each in facts(way.split()[0])["auth"] if each["name"] == way.split()[1]
+            )
+            for way in signed
+        },
+    )
+    for way in signed:
+        name, scheme = way.split()
+        connection = project.connections[f"{name}/{scheme}"]
+        assert connection.test is not None
+        url = urlsplit(connection.base_url.text)
+        wanted = urlsplit(EXCHANGES[name][scheme]["send"].partition(" ")[2])
+        assert (url.netloc, url.path.rstrip("/") + connection.test.path.text) == (wanted.netloc, wanted.path)
+        if "token" in EXCHANGES[name][scheme]:
+            told = EXCHANGES[name][scheme]["token"]
+            assert connection.auth.token_url.text == told["url"]
+            assert (connection.auth.client_auth == "basic") is ("basic" in told)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -175,6 +234,9 @@ def test_on_the_wire(way: str, everything: Everything) -> None:
     assert result["classification"] == "ok", result
 
     refused = everything.refused[way]
+    if {"login", "token"} & set(exchange):
+        assert refused["classification"] != "ok", refused
+        return
     status = wanted.get("refusal", {"status": 401})["status"]
     assert refused["classification"] == ("unauthorized" if status == 401 else "unexpected"), refused
     if "limited" in wanted:
