@@ -91,6 +91,8 @@ def judge(
     if not status_expected(expect, response.status):
         wanted = ", ".join(expect.status) if expect.status else "2xx"
         said = _error_message(connection, response, performance)
+        if not said and action.config.body_kind == "graphql":
+            said = _graphql_errors(response, performance) or ""
         raise FailureError(
             Failure(
                 kind=FailureKind.UNEXPECTED_STATUS,
@@ -122,8 +124,40 @@ def judge(
                     span=connection.fail_when.span,
                 )
             )
+    if action.config.body_kind == "graphql":
+        _judge_graphql(action, response, performance)
     _judge_headers(expect, response, performance)
     _judge_body(action, expect, response, performance)
+
+
+def _judge_graphql(action: Action, response: Response, performance: "Performance") -> None:
+    """Fail for errors in the answer, also beside data (GraphQL over HTTP), and for what is no answer of GraphQL."""
+    said = _graphql_errors(response, performance)
+    if said is None and isinstance(response.body, dict) and "data" in response.body:
+        return
+    what = f"it holds errors{said}" if said is not None else "its body is no answer of GraphQL"
+    raise FailureError(
+        Failure(
+            kind=FailureKind.EXPECTATION,
+            message=f"the server answered {response.status}, but {what}",
+            help="the report has the response",
+            span=performance.workflow.document.span((*action.pointer, action.kind, "graphql"), key=True),
+        )
+    )
+
+
+def _graphql_errors(response: Response, performance: "Performance") -> str | None:
+    """Give the messages of GraphQL errors, cleaned and cut; None where there are none."""
+    errors = response.body.get("errors") if isinstance(response.body, dict) else None
+    if not errors:
+        return None
+    messages = [
+        str(each.get("message")) if isinstance(each, dict) and each.get("message") else "no message"
+        for each in (errors if isinstance(errors, list) else [errors])
+    ]
+    told = "; ".join(" ".join(message.split()) for message in messages[:3])
+    more = f" (and {len(messages) - 3} more)" if len(messages) > 3 else ""
+    return f": {performance.session.redactor.text(told)[:300]}{more}"
 
 
 def named(status: int) -> str:

@@ -176,8 +176,7 @@ class Attempts:
             headers, query = session.secret_parts(self.connection)
             overridden = {name.lower() for name, _ in (*built.headers, *built.secret_headers)}
             headers = tuple((name, value) for name, value in headers if name.lower() not in overridden)
-            if self.connection.proxy is not None:
-                proxy = str(self.performance.render_for(self.connection.proxy))
+            proxy = session.proxy(self.connection, self.performance.render_for)
         headers += tuple(built.secret_headers)
         expected = self.action.expect.status or ()
         exchange = Exchange(
@@ -187,6 +186,7 @@ class Attempts:
             body=built.body,
             redirects=self._redirects(),
             timeout=self.timeout,
+            save=built.download,
             body_limit=self.performance.limits.body,
             shown_url=str(built.shown["url"]),
             accept_redirect=frozenset(
@@ -198,7 +198,10 @@ class Attempts:
         parts = urlsplit(self.performance.base_url(self.connection) if self.connection else built.url)
         channel = session.channel(self.connection, f"{parts.scheme}://{parts.netloc}", proxy)
         answer = await session.client.send(exchange, channel, authenticator, extra=headers, extra_query=query)
-        return answers.read(answer)
+        response = answers.read(answer)
+        if answer.saved and built.download is not None:
+            response.body = built.download.described(response.headers.get("content-type"))
+        return response
 
     async def _credentials(self, connection: Connection) -> Remembered:
         """Give what adds the credentials, ready to do so; without them nothing is sent, and it may be tried again."""

@@ -9,7 +9,7 @@ from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth, rate_limit, r
 from runner.diagnostics import error
 from runner.duration import seconds
 from runner.effective import Effective
-from runner.model import AllowRule, Connection, Paginate, TestRequest, Tls
+from runner.model import AllowRule, Connection, Paginate, ProxyLogin, TestRequest, Tls
 from runner.secret_ref import SecretRef, looks_like_reference
 from runner.template import Mode, Template, Tree
 
@@ -28,10 +28,6 @@ def bind(
             headers[key] = bound
     query = _query(value.get("query", {}), binder)
     after = CONNECTION_ROOTS | {"response"}
-    tls = value.get("tls", {})
-    ca = tls.get("ca")
-    if ca is not None and looks_like_reference(ca):
-        ca = binder.secret(ca, ("tls", "ca"))
     paging = paginators.bind(value.get("paginate"), ("paginate",), binder)
     connection = Connection(
         name=name,
@@ -54,8 +50,8 @@ def bind(
         concurrency=value.get("concurrency", 64),
         idempotency=value["idempotency"]["header"] if "idempotency" in value else None,
         allow=_allow(value["allow"]) if "allow" in value else None,
-        tls=Tls(verify=tls.get("verify", True), ca=ca),
-        proxy=_template(value, "proxy", binder, URL_ROOTS),
+        tls=_tls(value.get("tls", {}), binder),
+        **_way(value, binder),
         allow_http=value.get("allow_http", False),
         variables=made.written.get("variables", {}),
         extends=value.get("extends"),
@@ -110,6 +106,52 @@ def _of_auth(bound: Bound) -> dict[str, Any]:
         "auth_written": bound.written,
         "auth_consented": bound.consented,
     }
+
+
+def _tls(value: Mapping[str, Any], binder: Binder) -> Tls:
+    parts: dict[str, str | SecretRef | None] = {}
+    for name in ("ca", "cert", "key"):
+        given = value.get(name)
+        if given is not None and looks_like_reference(given):
+            given = binder.secret(given, ("tls", name))
+        parts[name] = given
+    if "key" in value and "cert" not in value:
+        binder.diagnostics.append(
+            error(
+                "missing-key",
+                "`tls.key` is the key of `tls.cert`, which is missing",
+                binder.span(("tls", "key"), key=True),
+                help="name the certificate, with its chain, under `tls.cert`",
+            )
+        )
+    return Tls(verify=value.get("verify", True), **parts)
+
+
+def _way(value: Mapping[str, Any], binder: Binder) -> dict[str, Any]:
+    """Bind how the server is reached: by a proxy, by a socket, by which version of HTTP."""
+    way: dict[str, Any] = {"http2": value.get("http2", False)}
+    if "socket" in value:
+        way["socket"] = binder.template(value["socket"], ("socket",), URL_ROOTS, mode=Mode.TEXT)
+    given = value.get("proxy")
+    if given is None:
+        return way
+    if isinstance(given, str):
+        way["proxy"] = binder.template(given, ("proxy",), URL_ROOTS, mode=Mode.TEXT)
+    else:
+        way["proxy"] = binder.template(given["url"], ("proxy", "url"), URL_ROOTS, mode=Mode.TEXT)
+        login: dict[str, Any] = {}
+        if "password" in given:
+            login["password"] = binder.secret(given["password"], ("proxy", "password"))
+        if "username" in given:
+            name = given["username"]
+            is_secret = looks_like_reference(name)
+            login["username"] = binder.secret(name, ("proxy", "username")) if is_secret else name
+        if login:
+            way["proxy_login"] = ProxyLogin(**login)
+    if "socket" in value and given:
+        message = "a connection has either `socket` or `proxy`: no proxy leads to a socket of this machine"
+        binder.diagnostics.append(error("invalid-value", message, binder.span(("proxy",), key=True)))
+    return way
 
 
 def _template(value: Mapping[str, Any], key: str, binder: Binder, roots: frozenset[str]) -> Template | None:

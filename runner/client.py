@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runner import __version__
 from runner.auth import Applies, Outgoing
@@ -60,6 +60,8 @@ class Exchange:
     body: Body | None = None
     redirects: Redirects = "same_host"
     timeout: float = 30.0
+    save: "Save | None" = None
+    """Takes the body of a success in place of memory, without a limit."""
     body_limit: int = 10 << 20
     shown_url: str
     accept_redirect: frozenset[int] = frozenset()
@@ -82,9 +84,31 @@ class Answer:
     url: str
     elapsed: float
     http_version: str
+    saved: bool = False
+    """The body went where `Exchange.save` put it; `body` is empty."""
 
     def __repr__(self) -> str:
         return f"Answer({self.status} from {self.url})"
+
+
+class Save(Protocol):
+    """Takes a body while it comes in, unpacked. What it raises is a FailureError."""
+
+    def wants(self, status: int) -> bool:
+        """Tell whether it takes the body of an answer with this status."""
+        ...
+
+    def begin(self) -> None:
+        """Begin anew: what an attempt before has left is no part of it."""
+        ...
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece."""
+        ...
+
+    async def end(self) -> None:
+        """Be told that the body is whole."""
+        ...
 
 
 class ExchangeError(FailureError):
@@ -156,10 +180,12 @@ class Client:
                     await _drain(received)
                     continue
                 progress.phase = "body"
-                body = await _read_body(received, headers, hop.method, exchange.body_limit)
+                saved = exchange.save is not None and exchange.save.wants(received.status)
+                save = exchange.save if saved else None
+                body = await _read_body(received, headers, hop.method, exchange.body_limit, save)
                 elapsed = time.perf_counter() - started
                 version = received.http_version
-                return Answer(received.status, headers, body, trail.shown_url, elapsed, version)
+                return Answer(received.status, headers, body, trail.shown_url, elapsed, version, saved)
             finally:
                 await received.aclose()
 
@@ -233,9 +259,18 @@ async def _drain(received: Received) -> None:
                     return
 
 
-async def _read_body(received: Received, headers: Pairs, method: str, limit: int) -> bytes:
+async def _read_body(received: Received, headers: Pairs, method: str, limit: int, save: Save | None) -> bytes:
     named = {name.lower(): value for name, value in headers}
-    decoder = Decoder(named.get("content-encoding", ""), limit)
+    encoding = named.get("content-encoding", "")
+    if save is not None:
+        save.begin()
+        decoder = Decoder(encoding, None, save.write)
+        async for piece in received.pieces():
+            decoder.feed(piece)
+        decoder.finish()
+        await save.end()
+        return b""
+    decoder = Decoder(encoding, limit)
     length = named.get("content-length", "")
     if method != "HEAD" and length.isdigit() and int(length) > limit:
         raise too_big(limit)

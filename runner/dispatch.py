@@ -3,14 +3,15 @@
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runner import registry, tls
+from runner.client_certificate import ClientCertificate
 from runner.errors import UsageError
 from runner.progress import Progress
-from runner.redirects import Origin
+from runner.redirects import Origin, home_of
 from runner.transports import Prepared, Received, Route, Transport
 
 if TYPE_CHECKING:
@@ -31,9 +32,14 @@ class Channel:
     verify: bool = True
     ca: str | None = None
     """Path of a PEM file, or PEM text."""
+    identity: ClientCertificate | None = field(default=None, repr=False)
+    """What is presented to the server of `origin` where it asks for a certificate, and to no other."""
     connect_timeout: float = 10.0
     proxy: str | None = field(default=None, repr=False)
     """URL of the proxy; None takes the one of the environment, an empty text none."""
+    socket: str | None = None
+    """Path of the Unix socket behind which the server of `origin` is, and no other."""
+    http2: bool = False
 
 
 class Dispatch:
@@ -47,7 +53,7 @@ class Dispatch:
         # Imported now: that takes longer than a request, and no attempt's time should hold it.
         next(iter(self._candidates()))
         self._routes: dict[tuple[Channel, str | None], _Way] = {}
-        self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
+        self._contexts: dict[tuple[bool, str | None, ClientCertificate | None], ssl.SSLContext] = {}
         self._proxies: dict[Origin, str | None] = {}
 
     async def send(self, request: Prepared, origin: Origin, channel: Channel, progress: Progress) -> Received:
@@ -86,8 +92,13 @@ class Dispatch:
                 yield name, self._modules[name]
 
     def _way(self, origin: Origin, channel: Channel) -> "_Way":
+        bound = channel.identity is not None or channel.socket is not None
+        if bound and (channel.origin is None or home_of(channel.origin) != origin):
+            channel = replace(channel, identity=None, socket=None)
         proxy = channel.proxy
-        if proxy is None:
+        if channel.socket is not None:
+            proxy = ""
+        elif proxy is None:
             if origin not in self._proxies:
                 self._proxies[origin] = tls.environment_proxy(origin, self._environ)
             proxy = self._proxies[origin]
@@ -97,15 +108,20 @@ class Dispatch:
             route = Route(
                 connect_timeout=channel.connect_timeout,
                 proxy=proxy or None,
+                socket=channel.socket,
+                http2=channel.http2,
                 context=partial(self._context, channel),
+                proxy_context=partial(self._context, replace(channel, identity=None)),
             )
             found = self._routes[key] = _Way(route, {})
         return found
 
     def _context(self, channel: Channel) -> ssl.SSLContext:
-        key = (channel.verify, channel.ca)
+        key = (channel.verify, channel.ca, channel.identity)
         if key not in self._contexts:
-            self._contexts[key] = tls.context(verify=channel.verify, ca=channel.ca, environ=self._environ)
+            self._contexts[key] = tls.context(
+                verify=channel.verify, ca=channel.ca, environ=self._environ, identity=channel.identity
+            )
         return self._contexts[key]
 
 

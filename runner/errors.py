@@ -54,6 +54,7 @@ class FailureKind(StrEnum):
     RENDER = "render"
     RATE_LIMITED = "rate-limited"
     LIMIT = "limit"
+    FILE = "file"
     NOT_ALLOWED = "not-allowed"
     SECRET_IN_OUTPUT = "secret-in-output"  # noqa: S105 - a kind of failure, no password
     SECRET_UNAVAILABLE = "secret-unavailable"  # noqa: S105 - likewise

@@ -25,7 +25,7 @@ UNKNOWN_HOST = "‹known at run time›"
 HARMLESS = frozenset({"sha256", "hmac_sha256", "length", "count"})
 """Filters that let no secret through: what they give says next to nothing of it."""
 
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -289,4 +289,4 @@ def _parts(action: Action) -> Iterator[tuple[str, Any]]:
     for name in ("query", "headers"):
         for key, tree in getattr(config, name).items():
             yield f"request.{name}.{key}", tree
-    yield f"request.{config.body_kind or 'body'}", config.body
+    yield f"request.{config.body_key or 'body'}", config.body

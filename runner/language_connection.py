@@ -14,6 +14,7 @@ from runner.language import (
     Json,
     closed,
     file_schema,
+    secret,
     text,
 )
 from runner.language_traffic import CONCURRENCY, IDEMPOTENCY, RATE_LIMIT
@@ -92,13 +93,48 @@ _CONNECTION_KEYS: Json = {
                 "File with the CA certificates to trust, relative to the project, or a secret reference to PEM text.",
                 examples=["ca.pem", "vault://secret/tls/internal#ca"],
             ),
+            "cert": text(
+                "Client certificate with its chain: a PEM file relative to the project, or a secret reference to PEM text.",
+                examples=["vault://secret/tls/client#certificate"],
+            ),
+            "key": text(
+                "Its private key, not encrypted: a secret reference to PEM text, or a PEM file. Without it the key stands in `cert`.",
+                examples=["vault://secret/tls/client#key"],
+            ),
         },
-        description="TLS of this connection.",
+        description="TLS of this connection: whom it trusts, and the certificate that it presents.",
         examples=[{"ca": "ca.pem"}],
     ),
-    "proxy": text(
-        "URL of the proxy; default from the environment.", examples=["http://proxy.example.com:3128"]
+    "proxy": {
+        "type": ["string", "object"],
+        "description": "Proxy, http://, https://, socks5:// or socks5h://: its URL, or `url` with `username` and `password`. Default: that of the environment; an empty text: none.",
+        "additionalProperties": False,
+        "properties": {
+            "url": text("URL of the proxy.", examples=["http://proxy.example.com:3128"]),
+            "username": text("User name for the proxy; text or a secret reference.", examples=["robot"]),
+            "password": secret("Password for the proxy."),
+        },
+        "required": ["url"],
+        "examples": [
+            "http://proxy.example.com:3128",
+            {
+                "url": "socks5h://proxy.example.com:1080",
+                "username": "robot",
+                "password": "vault://secret/proxy#password",
+            },
+        ],
+    },
+    "socket": text(
+        "Path of a Unix socket that the requests go to, in place of the host of `base_url`.",
+        pattern="^(/|\\{\\{)",
+        examples=["/run/docker.sock"],
+        **{"x-message": "an absolute path"},
     ),
+    "http2": {
+        "type": "boolean",
+        "description": "true: HTTP/2 where the server offers it. Default false: HTTP/1.1. Needs the extra `http2`.",
+        "examples": [True],
+    },
     "allow_http": {
         "type": "boolean",
         "description": "true permits http:// to a host that is not this machine.",

@@ -124,7 +124,7 @@ class ConnectionMeans:
     async def _exchange(self, message: Message, seconds: float) -> Answer:
         session, connection = self._session, self._connection
         parts = urlsplit(message.url)
-        proxy = self.text(connection.proxy) if connection.proxy is not None else None
+        proxy = session.proxy(connection, self.text)
         exchange = Exchange(
             method=message.method,
             url=message.url,

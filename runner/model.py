@@ -88,10 +88,20 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """TLS of a connection. `ca` is a path relative to the project, or a reference to PEM text."""
+    """TLS of a connection. `ca`, `cert` and `key` are paths relative to the project, or references to PEM text."""
 
     verify: bool = True
     ca: str | SecretRef | None = None
+    cert: str | SecretRef | None = None
+    key: str | SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyLogin:
+    """Who a proxy is told that asks."""
+
+    username: str | SecretRef = ""
+    password: SecretRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +171,9 @@ class Connection:
     allow: tuple[AllowRule, ...] | None = None
     tls: Tls = field(default_factory=Tls)
     proxy: Template | None = None
+    proxy_login: ProxyLogin | None = None
+    socket: Template | None = None
+    http2: bool = False
     allow_http: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     extends: str | None = None
@@ -179,6 +192,8 @@ class Connection:
     def destination(self, where: str) -> Template:
         """Give the URL that a secret goes to; `where` is its key in `secrets`."""
         kind, _, name = where.partition(".")
+        if kind == "proxy" and self.proxy is not None:
+            return self.proxy
         url = self.auth_sent_to.get(name) if kind == "auth" else None
         return self.auth_urls[url] if url else self.base_url
 
@@ -198,8 +213,14 @@ class Connection:
         found = {f"auth.{name}": ref for name, ref in self.auth_secrets.items()}
         found |= {f"headers.{name}": ref for name, ref in self.headers.items() if isinstance(ref, SecretRef)}
         found |= {f"query.{name}": ref for name, ref in self.query.items() if isinstance(ref, SecretRef)}
-        if isinstance(self.tls.ca, SecretRef):
-            found["tls.ca"] = self.tls.ca
+        for name in ("ca", "cert", "key"):
+            ref = getattr(self.tls, name)
+            if isinstance(ref, SecretRef):
+                found[f"tls.{name}"] = ref
+        for name in ("username", "password"):
+            ref = getattr(self.proxy_login, name, None)
+            if isinstance(ref, SecretRef):
+                found[f"proxy.{name}"] = ref
         return found
 
 

@@ -175,7 +175,8 @@ class Pages:
         if step.body is not None:
             path, value = step.body
             body = exact_json.dumps(
-                _put(exact_json.loads(body or b"null"), path, value), compact=True
+                _put(exact_json.loads(body if isinstance(body, bytes) and body else b"null"), path, value),
+                compact=True,
             ).encode()
             shown["body"] = _put(shown.get("body"), path, "‹page›" if self._secretive else value)
         return replace(built, url=url, headers=headers, body=body, shown=shown)

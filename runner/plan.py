@@ -327,7 +327,12 @@ def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> li
         for where, ref in connection.secrets.items():
             host = host_of(connection.destination(where), view.show_for)
             listed.append(
-                {"reference": label_of(project, ref, plan), "connection": name, "field": where, "host": host}
+                {
+                    "reference": label_of(project, ref, plan),
+                    "connection": name,
+                    "field": where,
+                    "host": host,
+                }
             )
     for each in calls.reached(project, workflow):
         for name, ref in each.secrets.items():

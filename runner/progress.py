@@ -3,6 +3,7 @@
 Messages are ours: no text of a library is passed on, because it may hold a URL or a header.
 """
 
+import errno
 from typing import Literal
 
 from runner.duration import written
@@ -83,6 +84,20 @@ class Progress:
         """Say that no connection came about, for a reason that nobody gave."""
         return unreachable(f"no connection to {self.place}", help="check host, port and the network")
 
+    def no_socket(self, path: str, error: OSError) -> Failure | None:
+        """Say why a Unix socket cannot be reached; None where the system gives another reason."""
+        known = {
+            errno.ENOENT: ("is not there", "is the service running, and does it listen there?"),
+            errno.ECONNREFUSED: ("has nobody who listens", "is the service running?"),
+            errno.EACCES: ("may not be used by this user", "check its group, and as whom the run goes"),
+            errno.ENOTSOCK: ("is no socket", "check the path"),
+            errno.EPROTOTYPE: ("is a socket of another kind", "check the path"),
+        }
+        if error.errno not in known:
+            return None
+        what, remedy = known[error.errno]
+        return unreachable(f"the socket {path} {what}", help=remedy)
+
     def no_way(self, status: str | None) -> Failure:
         """Say that the proxy did not open a way to the server; `status` is what it answered."""
         answered = f" (status {status})" if status else ""
@@ -94,9 +109,13 @@ class Progress:
     def closed(self) -> Failure:
         """Say that the other side closed the connection too early."""
         when = "in the middle of its answer" if self.phase == "body" else "before it answered"
+        check = "that it speaks HTTP on this port"
+        if self._origin is not None and self._origin.scheme == "https" and self.phase != "body":
+            # TLS 1.3 tells a client that it was refused only now, and a reset may overtake the alert.
+            check = "whether it wants a client certificate (`tls.cert`), or another one"
         return unreachable(
             f"{self.place} closed the connection {when}",
-            help="the server, or a proxy before it, gave up: look at its log, and check that it speaks HTTP on this port",
+            help=f"the server, or a proxy before it, gave up: look at its log, and check {check}",
         )
 
     def no_http(self) -> Failure:

@@ -143,14 +143,15 @@ def proxy_address(url: str) -> tuple[str, tuple[str, str] | None]:
     """Split the URL of a proxy into its address and its user name and password; raises FailureError, quoting nothing."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        origin_of(address, "")
+        host = parts.netloc.rpartition("@")[2]
+        address = f"{parts.scheme}://{host}"
+        origin_of(f"http://{host}" if parts.scheme in {"socks5", "socks5h"} else address, "")
     except (FailureError, ValueError):
         raise FailureError(
             Failure(
                 kind=FailureKind.CONNECTION,
                 message="the URL of the proxy is not valid",
-                help="write http://HOST:PORT or https://HOST:PORT; it comes from `proxy` of the connection, or from "
+                help="write http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT; it comes from `proxy` of the connection, or from "
                 "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY (NO_PROXY names the hosts that need none)",
             )
         ) from None

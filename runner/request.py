@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, urlsplit
 
-from runner import exact_json, idempotency, paginators, registry
+from runner import idempotency, paginators, registry
 from runner.auth import Shown
 from runner.bind import limits
+from runner.body import Body
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection
 from runner.plan import View, label_of
@@ -19,6 +20,7 @@ from runner.source import Span
 from runner.template import Tree
 
 if TYPE_CHECKING:
+    from runner.downloads import Download
     from runner.perform import Performance
 
 
@@ -39,10 +41,11 @@ class Built:
     path: str
     headers: list[tuple[str, str]]
     secret_headers: list[tuple[str, str]]
-    body: bytes | None
+    body: Body | None
     secret_body: bool
     shown: JsonObject
     keyed: bool = False
+    download: "Download | None" = None
 
 
 def describe(action: Action, view: View) -> JsonObject:
@@ -78,6 +81,8 @@ def describe(action: Action, view: View) -> JsonObject:
     if paging is not None:
         most = limits(view.project.limits, view.workflow.limits).pages
         described["paginate"] = paginators.describe(paging, most)
+    if config.save_to is not None:
+        described["save_to"] = view.show(config.save_to)
     return described
 
 
@@ -112,12 +117,12 @@ def build(action: Action, connection: Connection | None, performance: "Performan
         "method": config.method,
         "url": url.shown + _joined_query(str(url.shown), query_shown, shown=True),
     }
-    body: bytes | None = None
+    body: Body | None = None
     secret_body = False
     if config.body_kind:
         content = performance.render(config.body)
         secret_body = content.secret
-        body, kind = _encoded(config.body_kind, content.wire, action)
+        body, kind = _encoded(config.body_kind, content.wire, performance)
         shown["body"] = content.shown
         if kind and not any(name.lower() == "content-type" for name in headers_wire):
             headers_wire["Content-Type"] = headers_shown["Content-Type"] = kind
@@ -139,6 +144,13 @@ def build(action: Action, connection: Connection | None, performance: "Performan
     )
 
 
+def _encoded(kind: str, value: Any, performance: "Performance") -> tuple[Body, str | None]:
+    from runner import body_encoding
+
+    session = performance.session
+    return body_encoding.encoded(kind, value, (session.directory, session.project.root))
+
+
 def _inherited_headers(
     connection: Connection | None, key_header: str | None, performance: "Performance"
 ) -> dict[str, Any]:
@@ -156,6 +168,35 @@ def _inherited_headers(
     return headers
 
 
+def _download(action: Action, performance: "Performance") -> "Download | None":
+    """Prepare the file that the answer is saved to; raises FailureError where another action of the run has it."""
+    if action.config.save_to is None:
+        return None
+    from runner.downloads import Download
+
+    path = performance.render(action.config.save_to)
+    if path.secret:
+        raise FailureError(
+            Failure(
+                kind=FailureKind.SECRET_IN_OUTPUT,
+                message="the path of `save_to` holds a secret, and would show it to everyone who lists the directory",
+                span=action.config.save_to.span,
+            )
+        )
+    session = performance.session
+    owner = session.saved.setdefault(path.wire, performance.key)
+    if owner.partition("#")[0] != performance.key.partition("#")[0]:
+        raise FailureError(
+            Failure(
+                kind=FailureKind.FILE,
+                message=f"'{path.wire}' was saved by '{owner}' in this run already",
+                help="put what differs into the path, for example `{{ index }}` or `{{ item }}`",
+                span=action.config.save_to.span,
+            )
+        )
+    return Download(session.directory, path.wire, owner=f"{performance.run_id} {performance.key}")
+
+
 async def send(action: Action, performance: "Performance") -> Any:
     """Send the request of an action until it succeeds or must not be repeated; gives the output."""
     from runner.attempts import Attempts
@@ -168,8 +209,16 @@ async def send(action: Action, performance: "Performance") -> Any:
         return await Pages(action, connection, paging, performance).run()
     built = build(action, connection, performance)
     performance.record["request"] = performance.session.redactor.data(built.shown)
-    answer = await Attempts(action, connection, built, performance).run()
-    return performance.output_of(action, answer)
+    built.download = _download(action, performance)
+    try:
+        answer = await Attempts(action, connection, built, performance).run()
+        output = performance.output_of(action, answer)
+        if built.download is not None:
+            built.download.commit()
+        return output
+    finally:
+        if built.download is not None:
+            built.download.discard()
 
 
 def _show_part(item: Tree | SecretRef, view: View) -> Any:
@@ -219,31 +268,6 @@ def _header_text(value: Any) -> str:
     from runner.template_engine import text_of
 
     return text_of(value)
-
-
-def _encoded(kind: str, value: Any, action: Action) -> tuple[bytes, str | None]:
-    from runner.template_engine import text_of
-
-    if kind == "json":
-        try:
-            text = exact_json.dumps(value, compact=True)
-        except ValueError:
-            raise FailureError(
-                Failure(
-                    kind=FailureKind.RENDER,
-                    message=f"the JSON body of '{action.id}' holds a number that JSON does not have",
-                )
-            ) from None
-        return text.encode("utf-8", "surrogatepass"), "application/json"
-    if kind == "form":
-        pairs = [
-            f"{quote_plus(name)}={quote_plus(text_of(item))}"
-            for name, given in value.items()
-            for item in (given if isinstance(given, list) else [given])
-            if item is not None
-        ]
-        return "&".join(pairs).encode(), "application/x-www-form-urlencoded"
-    return text_of(value).encode(), None
 
 
 def _check_allowed(connection: Connection, method: str, path: str, action: Action) -> None:

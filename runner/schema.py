@@ -17,8 +17,7 @@ from runner.schema_parts import judged_alike, unusable
 from runner.source import Span
 
 LATER = frozenset(
-    {"concurrency", "multipart",
-     "graphql", "save_to", "cert"}
+    {"concurrency"}
 )  # fmt: skip
 """Keys of the language that this version refuses instead of ignoring them."""
 

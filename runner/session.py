@@ -6,12 +6,14 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Any
 
 from runner import calls, registry
 from runner.auth import Authenticator, Refused
 from runner.auth_fields import check_fields, fields_of, typed_in
 from runner.bind import limits as bind_limits
+from runner.channels import Channels
 from runner.client import Channel, Client
 from runner.errors import FailureError, FailureKind, JsonObject, SecretProblem, SecretsError
 from runner.means import ConnectionMeans
@@ -22,6 +24,7 @@ from runner.secret_ref import ResolvedRef, SecretRef
 from runner.secrets import SecretSource, StoredPath, Warn
 from runner.sensitive import Redactor, Secret
 from runner.source import Span
+from runner.template import Template
 from runner.throttle import Throttle
 
 
@@ -61,6 +64,10 @@ class Session:
         self.limits = limits or Limits()
         self._called_limits: dict[str, Limits] = {}
         self.sensitive: dict[str, Any] = {}
+        self.directory = Path.cwd()
+        """The working directory: what is saved lies below it, and what is sent may."""
+        self.saved: dict[str, str] = {}
+        """The files that actions saved, each with the key of its step."""
         self._environ = environ
         self._timeout = timeout
         self._client = client
@@ -71,6 +78,7 @@ class Session:
         self._given: set[ResolvedRef] = set()
         self._drafts: dict[str, StoredPath] = {}
         self.throttles: dict[str, Throttle] = {}
+        self._channels = Channels(project, plan, self._revealed, redactor.add)
         for secret in plan.secret_inputs.values():
             redactor.add(secret.reveal(), secret.label)
 
@@ -270,6 +278,7 @@ class Session:
                 self._values[ref] = fresh
                 changed = True
         if changed:
+            self._channels.forget(connection)
             replaced = self._authenticators.pop(connection.name, None)
             if replaced is not None:
                 await replaced.close()
@@ -291,22 +300,18 @@ class Session:
         ]
         return tuple(headers), tuple(query)
 
+    def proxy(self, connection: Connection, render: Callable[[Template], Any]) -> str | None:
+        """Give the URL of a connection's own proxy, with its credentials; None where it names none."""
+        return self._channels.proxy(connection, render)
+
     def channel(self, connection: Connection | None, origin: str | None, proxy: str | None) -> Channel:
-        """Say how a connection is reached."""
+        """Say how a connection is reached; raises FailureError for certificates that cannot be used."""
         if connection is None:
             return Channel(origin=origin, connect_timeout=self.limits.connect)
-        ca = connection.tls.ca
-        if isinstance(ca, SecretRef):
-            ca = self.secret(ca).reveal()
-        elif ca is not None:
-            ca = str(self.project.root / ca)
-        return Channel(
-            origin=origin,
-            verify=connection.tls.verify,
-            ca=ca,
-            connect_timeout=self.limits.connect,
-            proxy=proxy,
-        )
+        return self._channels.channel(connection, origin, proxy, connect_timeout=self.limits.connect)
+
+    def _revealed(self, ref: SecretRef) -> str:
+        return self.secret(ref).reveal()
 
     def _every_refs(self) -> list[tuple[str, Mapping[str, SecretRef]]]:
         """List what the run may read, with its owner as the policy names it."""

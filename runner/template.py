@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
+from runner import template_paths
 from runner.document import Document, Pointer
 from runner.errors import Failure, FailureError, FailureKind
 from runner.reference import Reference
@@ -38,7 +39,8 @@ class Mode(Enum):
 
     VALUE = "value"  # one `{{ }}` alone gives its value with its type, other text a string
     TEXT = "text"  # always a string
-    PATH = "path"  # always a string; what is put in is percent-encoded
+    PATH = "path"  # a path of a URL: always a string; what is put in is percent-encoded
+    FILE = "file"  # a path of a file: always a string; what is put in cannot leave its segment
 
 
 @dataclass(slots=True, eq=False)
@@ -180,11 +182,9 @@ class Template:
         return True, self._checked("".join(pieces))
 
     def _text(self, value: Any) -> str:
-        if isinstance(value, str) and self.mode is not Mode.PATH:
+        if isinstance(value, str) and self.mode in (Mode.VALUE, Mode.TEXT):
             return value
-        from runner.template_engine import text_of
-
-        return path_text(value) if self.mode is Mode.PATH else text_of(value)
+        return str(writer(self.mode)(value))
 
     def _parse(self) -> "Parsed | TemplateFault":
         if self._parsed is None:
@@ -248,27 +248,13 @@ class Template:
         return FailureError(Failure(kind=FailureKind.RENDER, message=message, help=remedy, span=where))
 
     def _checked(self, value: Any) -> Any:
-        if self.mode is not Mode.PATH:
+        if self.mode in (Mode.VALUE, Mode.TEXT):
             return value
-        path, question, query = value.partition("?")
-        if _EMPTY in path:
-            segments = [segment for segment in path.split("/") if segment and not segment.strip(_EMPTY)]
-            if segments:
-                raise self._failure(
-                    "a value in the path is empty",
-                    0,
-                    None,
-                    "an empty value would name another resource; check it with `if`",
-                )
-        path = path.replace(_EMPTY, "")
-        if any(_DOTS.match(segment) for segment in re.split(r"[/\\]|%2[Ff]|%5[Cc]", path)):
-            raise self._failure(
-                "the path would leave its place: it holds a '.' or '..' segment",
-                0,
-                None,
-                "a path may not hold '.' or '..' segments, also not percent-encoded",
-            )
-        return path + question + query.replace(_EMPTY, "")
+        check = template_paths.checked if self.mode is Mode.PATH else template_paths.checked_file
+        try:
+            return check(value)
+        except template_paths.PathError as problem:
+            raise self._failure(str(problem), 0, None, problem.help) from None
 
 
 Tree = Template | dict[str, Any] | list[Any] | str | int | float | bool | None
@@ -318,18 +304,16 @@ def templates(tree: Tree) -> "list[Template]":
     return []
 
 
-_EMPTY = "\x00"
-_DOTS = re.compile(r"(?:\.|%2[Ee]){1,2}(?:;|%3[Bb]|\Z)")
-"""A segment that servers take for `.` or `..`: also percent-encoded, also with parameters after it."""
+@cache
+def writer(mode: Mode) -> Callable[[Any], str]:
+    """Give what writes a value into text of a kind of field."""
+    if mode is Mode.PATH:
+        return template_paths.path_text
+    if mode is Mode.FILE:
+        return template_paths.file_text
+    from runner.template_engine import text_of
 
-
-def path_text(value: Any) -> str:
-    """Write what is put into a path."""
-    from runner.template_engine import Raw, text_of
-
-    if isinstance(value, Raw):
-        return str(value)
-    return quote(text_of(value), safe="") or _EMPTY
+    return text_of
 
 
 def _look_up(context: Mapping[str, Any], reference: Reference) -> tuple[bool, Any]:

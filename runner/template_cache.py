@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from runner import template_engine as engine
-from runner.template import Mode, path_text
+from runner.template import Mode, writer
 
 _KEPT = 2048
 """Texts that are remembered."""
@@ -34,4 +34,4 @@ def compiled(mode: Mode, text: str) -> Any:
 @cache
 def environment(mode: Mode) -> engine.Environment:
     """Give Jinja's environment for a kind of field."""
-    return engine.Environment(path_text if mode is Mode.PATH else engine.text_of)
+    return engine.Environment(writer(mode))

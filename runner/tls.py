@@ -7,11 +7,14 @@ import errno
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from runner.client_certificate import ClientCertificate, present
 from runner.errors import Failure, FailureError, FailureKind
 from runner.redirects import Origin
 
@@ -20,7 +23,21 @@ _HOST_MISMATCH, _ADDRESS_MISMATCH = 62, 64
 _NOT_TLS = re.compile(
     r"wrong version number|http request|https proxy request|packet length too long|record layer"
 )
-_CLIENT_CERTIFICATE = re.compile(r"certificate required|bad certificate|handshake failure|unknown ca")
+_CLIENT_CERTIFICATE = re.compile(
+    r"certificate required|bad certificate|handshake failure|unknown ca|certificate expired|certificate revoked"
+    r"|certificate unknown|unsupported certificate|decrypt error"
+)
+"""Alerts by which a server refuses who has no client certificate, or the wrong one (RFC 8446, 6.2)."""
+_ASKS_FOR_ONE = "it may ask for a client certificate: set `tls.cert` and `tls.key` of the connection"
+_OF_THE_CLIENT = {
+    "certificate expired": "the certificate of `tls.cert` has expired: have it renewed; check the clock of this machine",
+    "certificate revoked": "the certificate of `tls.cert` was revoked: have a new one issued",
+    "unknown ca": "the server does not know the CA of `tls.cert`: is this the certificate for it, with its whole chain?",
+    "bad certificate": "it refuses the certificate of `tls.cert`, or asks for one where none is set",
+    "certificate unknown": "it refuses the certificate of `tls.cert`, or asks for one where none is set",
+    "decrypt error": "the key of `tls.key` may not belong to the certificate of `tls.cert`, or is damaged",
+    "unsupported certificate": "it refuses the certificate of `tls.cert`: is it one for clients (extendedKeyUsage clientAuth)?",
+}
 _UNREACHABLE = {
     errno.ENETUNREACH: "the network cannot be reached",
     errno.EHOSTUNREACH: "there is no way to it",
@@ -33,17 +50,27 @@ _UNREACHABLE = {
 }
 
 
-def context(*, verify: bool, ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
+def context(
+    *,
+    verify: bool,
+    ca: str | None,
+    environ: Mapping[str, str],
+    identity: ClientCertificate | None = None,
+) -> ssl.SSLContext:
     """Make the context of a channel: `ca` (a path or PEM text) and no other, else SSL_CERT_FILE, SSL_CERT_DIR, the system.
 
-    Always made here: a client library given only paths drops some of them and reads the environment of the process.
+    `identity` is presented to servers that ask for a certificate. Always made here: a client library given only paths
+    drops some of them and reads the environment of the process.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if identity is not None:
+        present(made, identity)
     if not verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     elif ca is not None:
         _trust(made, "tls.ca", pem=ca) if "-----BEGIN" in ca else _trust(made, "tls.ca", file=ca)
+        _check_time(made)
     elif environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR"):
         if environ.get("SSL_CERT_FILE"):
             _trust(made, "SSL_CERT_FILE", file=environ["SSL_CERT_FILE"])
@@ -53,6 +80,20 @@ def context(*, verify: bool, ca: str | None, environ: Mapping[str, str]) -> ssl.
     else:
         _trust_the_system(made)
     return made
+
+
+def _check_time(made: ssl.SSLContext) -> None:
+    """Refuse CAs that have all expired: a server's certificate would be called expired in their place."""
+    ends = [ssl.cert_time_to_seconds(str(found["notAfter"])) for found in made.get_ca_certs()]
+    if ends and max(ends) < time.time():
+        day = datetime.fromtimestamp(max(ends), UTC).date()
+        raise FailureError(
+            Failure(
+                kind=FailureKind.TLS,
+                message=f"the CA from `tls.ca` has expired on {day}",
+                help="ask those who run the CA for its new certificate; check the clock of this machine",
+            )
+        )
 
 
 def _trust_the_system(made: ssl.SSLContext) -> None:
@@ -215,11 +256,11 @@ def _tls(error: ssl.SSLError, place: str, *, handshake: bool) -> Failure:
             message=f"the server at {place} does not speak TLS",
             help="write http:// if it really has none (a connection needs `allow_http: true`), else check the port",
         )
-    if _CLIENT_CERTIFICATE.search(reason):
+    if match := _CLIENT_CERTIFICATE.search(reason):
         return Failure(
             kind=FailureKind.TLS,
             message=f"{place} refused the TLS handshake: {reason}",
-            help="it asks for a client certificate, which this version of runner.d cannot present",
+            help=_OF_THE_CLIENT.get(match[0], _ASKS_FOR_ONE),
         )
     if ended and handshake:
         return unreachable(

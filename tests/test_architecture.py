@@ -26,7 +26,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "load": """
             yaml_scalars yaml_faults yaml_values document
             language language_files language_traffic language_presets language_connection schema schema_parts
-            filters template template_bounds template_engine template_parser template_references template_trees
+            filters template template_paths template_bounds template_engine template_parser template_references template_trees
             template_values template_cache
             expression expression_walk
             policy users cron model order effective bind bind_connection bind_workflow project_files project
@@ -35,7 +35,8 @@ LAYERS: dict[str, frozenset[str]] = {
         "resolve": "plan inputs calling idempotency",
         "keep": "history",
         "execute": """
-            redirects tls target progress decoder body_format dispatch client throttle session auth_fields means
+            client_certificate files body_encoding downloads
+            redirects tls target progress decoder body_format dispatch client throttle channels session auth_fields means
             answer waits attempts request pages perform scope items course frame engine watching
             """,
         "run": "run connection_test login last_tests exclusive",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner import paginators
-from runner.bind import SEND_ROOTS, Binder
+from runner.bind import ACTION_ROOTS, SEND_ROOTS, Binder
 from runner.document import Pointer
 from runner.language import HEADERS, QUERY, closed, text
 from runner.model import Action, Paginate
@@ -13,7 +13,26 @@ from runner.plan import View
 from runner.template import Mode, Template, Tree
 
 SUMMARY = "one HTTP request"
-BODIES = ("json", "form", "body")
+BODIES = ("json", "form", "multipart", "body", "graphql")
+_FILE = text(
+    "A file below the working directory, or else below the project's, sent by streaming. What is put in cannot leave its segment.",
+    examples=["reports/{{ inputs.day }}.csv"],
+)
+_PART: dict[str, Any] = {
+    "type": ["string", "number", "boolean", "null", "object"],
+    "description": "A field: text, or a mapping with `file`, or with `value`. null leaves it out.",
+    "additionalProperties": False,
+    "properties": {
+        "file": _FILE,
+        "value": {
+            "description": "What the field holds; a list or mapping is sent as JSON.",
+            "examples": [{"id": 7}],
+        },
+        "filename": text("Name that the server is told. Default: that of the file.", examples=["report.csv"]),
+        "content_type": text("Content type of the part. Default: by the file's name.", examples=["text/csv"]),
+    },
+    "examples": [{"file": "report.csv", "content_type": "text/csv"}],
+}
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 SCHEMA: dict[str, Any] = closed(
     {
@@ -39,9 +58,48 @@ SCHEMA: dict[str, Any] = closed(
             "examples": [{"name": "{{ inputs.name }}"}],
             "additionalProperties": {"type": ["string", "number", "boolean", "null", "array"]},
         },
-        "body": text(
-            "Body sent as it is; say what it is with the header Content-Type.",
-            examples=["id,name\n1,{{ inputs.name }}\n"],
+        "multipart": {
+            "type": "object",
+            "description": "Body sent as multipart/form-data: fields and files. A list repeats its field.",
+            "examples": [{"comment": "monthly", "file": {"file": "reports/{{ inputs.month }}.csv"}}],
+            "additionalProperties": {
+                **_PART,
+                "type": [*_PART["type"], "array"],
+                "items": _PART,
+                "x-message": "text, a mapping with `file` or `value`, or a list of them",
+            },
+        },
+        "body": {
+            "type": ["string", "object"],
+            "description": "Body sent as it is: text, or a file. Say what it is with the header Content-Type.",
+            "additionalProperties": False,
+            "properties": {"file": _FILE},
+            "required": ["file"],
+            "examples": ["id,name\n1,{{ inputs.name }}\n", {"file": "export.csv"}],
+        },
+        "graphql": closed(
+            {
+                "query": text(
+                    "The GraphQL document. Values belong into `variables`.",
+                    minLength=1,
+                    examples=["query ($id: ID!) { ticket(id: $id) { title } }"],
+                ),
+                "variables": {
+                    "type": "object",
+                    "description": "Values of its variables.",
+                    "examples": [{"id": "{{ inputs.ticket }}"}],
+                },
+                "operation": text(
+                    "Name of the operation, where the document has several.", examples=["ticket"]
+                ),
+            },
+            required=("query",),
+            description="A GraphQL request, a POST. `errors` in the answer fail the action, also with status 200.",
+            examples=[{"query": "{ me { id } }"}],
+        ),
+        "save_to": text(
+            "Saves the body of the answer to this file below the working directory, whole or not at all; the output says where.",
+            examples=["invoices/{{ inputs.invoice }}.pdf"],
         ),
         "redirects": text(
             "What happens on a redirect: same_host (default) follows to the same host only, follow to any host without credentials, never takes it as the answer.",
@@ -54,7 +112,7 @@ SCHEMA: dict[str, Any] = closed(
             "examples": [{"style": "link", "items": "{{ response.body }}"}, False],
         },
     },
-    description="One HTTP exchange. `path` with a connection, or `url` without; at most one of json, form, body.",
+    description="One HTTP exchange. `path` with a connection, or `url` without; at most one body.",
     examples=[{"method": "POST", "path": "/tickets", "json": {"title": "{{ inputs.title }}"}}],
     minProperties=1,
 )
@@ -65,7 +123,7 @@ MODIFIERS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The request as written; `body_kind` says which of json, form, body holds its body."""
+    """The request as written. `body_kind` says what its body is: a key of `BODIES`, or `file` for a `body` with a file."""
 
     method: str
     path: Template | None
@@ -74,15 +132,52 @@ class Config:
     headers: dict[str, Template] = field(default_factory=dict)
     body_kind: str | None = None
     body: Tree = None
+    save_to: Template | None = None
     redirects: str = "same_host"
     paginate: Paginate | bool | None = None
+
+    @property
+    def body_key(self) -> str | None:
+        """The key under which the body stands."""
+        return "body" if self.body_kind == "file" else self.body_kind
 
 
 def bind(value: dict[str, Any], pointer: Pointer, binder: Binder) -> Config:
     """Bind the request and report what the schema cannot say: two bodies, path and url together."""
+    bodies = [kind for kind in BODIES if kind in value]
+    body_key = bodies[0] if bodies else None
+    body_kind = "file" if body_key == "body" and isinstance(value["body"], dict) else body_key
+    _report(value, pointer, binder, bodies)
+    return Config(
+        method=value.get("method", "POST" if body_kind == "graphql" else "GET"),
+        path=binder.template(value["path"], (*pointer, "path"), SEND_ROOTS, mode=Mode.PATH)
+        if "path" in value
+        else None,
+        url=binder.template(value["url"], (*pointer, "url"), SEND_ROOTS, mode=Mode.TEXT)
+        if "url" in value
+        else None,
+        query={
+            key: binder.tree(item, (*pointer, "query", key), SEND_ROOTS)
+            for key, item in value.get("query", {}).items()
+        },
+        headers={
+            key: binder.template(item, (*pointer, "headers", key), SEND_ROOTS)
+            for key, item in value.get("headers", {}).items()
+        },
+        body_kind=body_kind,
+        body=_body(value[body_key], (*pointer, body_key), binder, body_kind) if body_key else None,
+        save_to=binder.template(value["save_to"], (*pointer, "save_to"), ACTION_ROOTS, mode=Mode.FILE)
+        if "save_to" in value
+        else None,
+        redirects=value.get("redirects", "same_host"),
+        paginate=paginators.bind(value.get("paginate"), (*pointer, "paginate"), binder),
+    )
+
+
+def _report(value: dict[str, Any], pointer: Pointer, binder: Binder, bodies: list[str]) -> None:
+    """Report what does not go together."""
     from runner.diagnostics import error
 
-    bodies = [kind for kind in BODIES if kind in value]
     if len(bodies) > 1:
         message = f"a request has one body, this one has {' and '.join(bodies)}"
         binder.diagnostics.append(
@@ -103,28 +198,51 @@ def bind(value: dict[str, Any], pointer: Pointer, binder: Binder) -> Config:
                 binder.span((*pointer, key), key=True),
             )
         )
-    body_kind = bodies[0] if bodies else None
-    return Config(
-        method=value.get("method", "GET"),
-        path=binder.template(value["path"], (*pointer, "path"), SEND_ROOTS, mode=Mode.PATH)
-        if "path" in value
-        else None,
-        url=binder.template(value["url"], (*pointer, "url"), SEND_ROOTS, mode=Mode.TEXT)
-        if "url" in value
-        else None,
-        query={
-            key: binder.tree(item, (*pointer, "query", key), SEND_ROOTS)
-            for key, item in value.get("query", {}).items()
-        },
-        headers={
-            key: binder.template(item, (*pointer, "headers", key), SEND_ROOTS)
-            for key, item in value.get("headers", {}).items()
-        },
-        body_kind=body_kind,
-        body=binder.tree(value[body_kind], (*pointer, body_kind), SEND_ROOTS) if body_kind else None,
-        redirects=value.get("redirects", "same_host"),
-        paginate=paginators.bind(value.get("paginate"), (*pointer, "paginate"), binder),
-    )
+    if "save_to" in value and value.get("paginate"):
+        binder.diagnostics.append(
+            error(
+                "invalid-value",
+                "an answer is saved to one file, its pages are many answers",
+                binder.span((*pointer, "paginate"), key=True),
+                help="leave `paginate` out, or save each page by a request of its own",
+            )
+        )
+    if "graphql" in value and value.get("method", "POST") != "POST":
+        binder.diagnostics.append(
+            error(
+                "invalid-value",
+                f"a GraphQL request is a POST, not a {value['method']}",
+                binder.span((*pointer, "method")),
+                help="leave `method` out",
+            )
+        )
+
+
+def _body(value: Any, pointer: Pointer, binder: Binder, kind: str | None) -> Tree:
+    """Bind a body: paths of files by their own rules, everything else as values."""
+    if kind == "file":
+        return {"file": binder.template(value["file"], (*pointer, "file"), SEND_ROOTS, mode=Mode.FILE)}
+    if kind != "multipart":
+        return binder.tree(value, pointer, SEND_ROOTS)
+    return {name: _field(item, (*pointer, name), binder) for name, item in value.items()}
+
+
+def _field(value: Any, pointer: Pointer, binder: Binder) -> Tree:
+    from runner.diagnostics import error
+
+    if isinstance(value, list):
+        return [_field(item, (*pointer, index), binder) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return binder.tree(value, pointer, SEND_ROOTS)
+    if ("file" in value) == ("value" in value):
+        message = "a part has either `file` or `value`"
+        binder.diagnostics.append(error("invalid-value", message, binder.span(pointer, key=True)))
+    return {
+        key: binder.template(item, (*pointer, key), SEND_ROOTS, mode=Mode.FILE)
+        if key == "file"
+        else binder.tree(item, (*pointer, key), SEND_ROOTS)
+        for key, item in value.items()
+    }
 
 
 def describe(action: Action, view: View) -> dict[str, Any]:

@@ -44,6 +44,9 @@ def _dangers(before: Any, after: Any, pair: Pair) -> Iterator[JsonObject]:
     if not same(dig(old, "proxy"), dig(after, "proxy")):
         change = {"before": old.get("proxy", "none"), "after": after.get("proxy", "none")}
         yield danger("connection", "proxy: requests go by another way", pair.file, **change, **where)
+    if not same(dig(old, "socket"), dig(after, "socket")):
+        change = {"before": old.get("socket", "none"), "after": after.get("socket", "none")}
+        yield danger("connection", "socket: requests go by another way", pair.file, **change, **where)
     yield from amounts.raised(old, after, amounts.CONNECTION, pair.file, **where)
     if not new and not _paged(old) and _paged(after):
         yield danger("raised", "paginate: every GET reads all pages", pair.file, **where)

@@ -12,6 +12,7 @@ KINDS = {
     "new-secret-flow": "a secret that reaches a host, or by a way, that it did not before",
     "new-write": "a new request that writes",
     "changed-write": "a request that writes, changed",
+    "file": "a file that an answer is written to",
     "less-checked": "a check is gone or weaker",
     "raised": "more attempts, more time, more at once",
     "idempotent": "a write may now be repeated",

@@ -34,6 +34,7 @@ _CONNECTION: dict[Path, Any] = {
     ("shared",): False,
     ("allow_http",): False,
     ("tls", "verify"): True,
+    ("http2",): False,
     ("test", "method"): "GET",
     ("concurrency",): 64,
     ("rate_limit", "burst"): 1,

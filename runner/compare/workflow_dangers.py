@@ -70,6 +70,10 @@ class _Action:
         yield from self._repeated()
         if self.after.get("idempotent") is True and self.before.get("idempotent") is not True:
             yield self._item("idempotent", "after a lost answer the request is sent again")
+        old, new = (dig(side, "request", "save_to") for side in (self.before, self.after))
+        if new is not MISSING and not same(old, new):
+            change = {"after": new} | ({} if old is MISSING else {"before": old})
+            yield self._item("file", "request.save_to: the answer is written to this file", **change)
         old, new = (dig(side, "request", "redirects") for side in (self.before, self.after))
         if _rank(new) > _rank(old):
             change = {"before": _said(old), "after": _said(new)}
@@ -174,7 +178,8 @@ def _effective(side: Side, action: Any, path: tuple[str, ...], default: Any, ren
 def _target(action: Any) -> str:
     request = mapping(mapping(action).get("request"))
     through = f" through {action['connection']}" if action.get("connection") else ""
-    return f"{request.get('method', 'GET')} {request.get('path', request.get('url', ''))}{through}"
+    method = request.get("method", "POST" if "graphql" in request else "GET")
+    return f"{method} {request.get('path', request.get('url', ''))}{through}"
 
 
 def _gone(pair: Pair, name: str, action: Any) -> Iterator[JsonObject]:

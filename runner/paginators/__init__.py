@@ -152,7 +152,8 @@ def effective(action: Action, connection: Connection | None) -> Paginate | None:
     own: Paginate | bool | None = action.config.paginate
     theirs = connection.paginate if connection is not None else None
     if own is None:
-        wanted = theirs is not None and theirs.automatic and action.config.method == "GET"
+        plain = action.config.method == "GET" and action.config.save_to is None
+        wanted = theirs is not None and theirs.automatic and plain
         return theirs if wanted else None
     if isinstance(own, bool):
         return theirs

@@ -37,7 +37,7 @@ def check(project: Project) -> Iterator[Diagnostic]:
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             if action.kind == "request" and action.config.body_kind and _bodiless(action.config.method):
-                span = workflow.document.span((*action.pointer, "request", action.config.body_kind), key=True)
+                span = workflow.document.span((*action.pointer, "request", action.config.body_key), key=True)
                 message = f"a {action.config.method} request has a body: servers ignore or refuse it"
                 yield warning("body-on-get", message, span, help=_REMEDY)
     for connection in project.connections.values():

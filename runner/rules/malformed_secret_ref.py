@@ -41,6 +41,9 @@ SEVERITY = Severity.ERROR
 SUMMARY = "a secret reference is not well formed, or stands where none may stand"
 
 _REFERENCE = re.compile(r"\b(?:vault://[^\s#]+/[^\s#]+#\w|env://[A-Za-z_])[^\s\"']*")
+_SINGLE = frozenset(
+    {("tls", "ca"), ("tls", "cert"), ("tls", "key"), ("proxy", "username"), ("proxy", "password")}
+)
 _PROSE = frozenset({"description", "name", "examples", "title"})
 
 
@@ -65,7 +68,7 @@ def check(project: Project) -> Iterator[Diagnostic]:
 def _remedy(document: Document) -> str:
     if document.path.startswith("workflows.d/"):
         return "use a connection, or declare it under `secrets` of the workflow and write {{ secrets.NAME }}"
-    return "references stand in `auth`, `headers`, `query` and `tls.ca` of a connection"
+    return "references stand in `auth`, `headers`, `query`, `tls` and `proxy` of a connection"
 
 
 def _takes_reference(document: Document, pointer: Pointer) -> bool:
@@ -77,6 +80,6 @@ def _takes_reference(document: Document, pointer: Pointer) -> bool:
         if pointer[0] != "environments" or pointer[2:3] != ("connections",):
             return False
         pointer = pointer[4:]
-    if pointer[:1] == ("auth",) or pointer == ("tls", "ca"):
+    if pointer[:1] == ("auth",) or pointer in _SINGLE:
         return True
     return len(pointer) == 2 and pointer[0] in ("headers", "query")

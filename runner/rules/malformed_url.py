@@ -27,6 +27,7 @@ from runner.template import Template
 SEVERITY = Severity.ERROR
 SUMMARY = "a base URL, or the URL of a request, is not an absolute http(s) URL"
 
+_PROXIES = frozenset({"http", "https", "socks5", "socks5h"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PASSWORD = re.compile(r"[^:{}]*:[^{}]+\Z")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[^\s:@\[\]]+")
@@ -38,6 +39,8 @@ def check(project: Project) -> Iterator[Diagnostic]:
         yield from _check(project, connection.base_url, "base_url")
         for name, url in connection.auth_urls.items():
             yield from _check(project, url, f"auth.{name}")
+        if connection.proxy is not None:
+            yield from _proxy(project, connection.proxy)
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             if action.kind == "request" and action.config.url is not None:
@@ -66,6 +69,22 @@ def _check(project: Project, template: Template, key: str) -> Iterator[Diagnosti
         yield _error(template, f"{what} {problem}", "write https://HOST or https://HOST:PORT")
     elif base:
         yield from _tail(template)
+
+
+def _proxy(project: Project, template: Template) -> Iterator[Diagnostic]:
+    """Check the URL of a proxy, where the files say it; an empty one means that there is none."""
+    text = filled(project, template).strip()
+    if not text or "{{" in text:
+        return
+    scheme, mark, rest = text.rpartition("://")
+    userinfo, at, location = rest.partition("/")[0].rpartition("@")
+    remedy = "write http://HOST:PORT, https://HOST:PORT, socks5://HOST:PORT or socks5h://HOST:PORT"
+    if mark and scheme.lower() not in _PROXIES:
+        yield _error(template, f"no proxy is asked by '{scheme}://'", remedy)
+    elif at and not _PASSWORD.match(userinfo):  # a typed-in password is a `hardcoded-secret`
+        yield _error(template, "`proxy` may not hold a user name", "write `proxy: {url, username, password}`")
+    elif problem := _location_problem(location):
+        yield _error(template, f"`proxy` {problem}", remedy)
 
 
 def _may_become_url(start: str, text: str) -> bool:

@@ -44,8 +44,14 @@ class Route:
     """Seconds for TCP and TLS together."""
     proxy: str | None = field(default=None, repr=False)
     """URL, with its user name and password."""
+    socket: str | None = None
+    """Path of a Unix socket in place of the host."""
+    http2: bool = False
+    """HTTP/2 where the server offers it."""
     context: Callable[[], ssl.SSLContext] = field(repr=False)
     """Gives the TLS context; loading the CAs takes longer than a request, so only those who need it ask."""
+    proxy_context: Callable[[], ssl.SSLContext] = field(repr=False)
+    """Gives the one for an https:// proxy, which is presented no client certificate."""
 
 
 class Received(Protocol):

@@ -6,10 +6,11 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import Failure, FailureError
+from runner.errors import Failure, FailureError, FailureKind
 from runner.progress import Progress
 from runner.redirects import proxy_address
 from runner.transports import KEPT_ALIVE, Prepared, Raw, Route
@@ -96,6 +97,8 @@ class Transport:
                 # How much goes on at once is the engine's to limit.
                 limits=httpx.Limits(keepalive_expiry=KEPT_ALIVE),
                 proxy=self._proxy() if self._route.proxy else None,
+                uds=self._route.socket,
+                http2=self._http2(),
             )
         return self._made[secure]
 
@@ -103,8 +106,26 @@ class Transport:
         import httpx
 
         address, auth = proxy_address(self._route.proxy or "")
-        context = self._route.context() if address.startswith("https:") else None
+        if address.startswith("socks"):
+            _require("socksio", "the proxy is a SOCKS proxy", "socks")
+        context = self._route.proxy_context() if address.startswith("https:") else None
         return httpx.Proxy(address, auth=auth, ssl_context=context)
+
+    def _http2(self) -> bool:
+        if self._route.http2:
+            _require("h2", "the connection wants HTTP/2", "http2")
+        return self._route.http2
+
+
+def _require(package: str, why: str, extra: str) -> None:
+    if find_spec(package) is None:
+        raise FailureError(
+            Failure(
+                kind=FailureKind.CONNECTION,
+                message=f"{why}, and the package for it is not installed",
+                help=f"pip install 'runner.d[{extra}]'",
+            )
+        )
 
 
 class _Answer:
@@ -152,6 +173,8 @@ class _Trace:
             self._progress.connecting(f"{info['host']}:{info['port']}")
         elif step == "connect_tcp.complete":
             self._half_open = info["return_value"]
+        elif step == "setup_socks5_connection.started":
+            self._progress.phase = "proxy"
         elif step == "start_tls.started":
             self._progress.phase = "tls"
         elif step == "start_tls.complete":

@@ -187,6 +187,21 @@ def test_more_of_a_connection() -> None:
     assert dangers(compared(weaker, PROJECT)) == [("less-checked", "fail_when is gone or another")]
 
 
+def test_another_way_to_the_server() -> None:
+    proxy = "proxy: {url: 'http://p.example.com', username: u, password: 'vault://secret/support/proxy#pw'}"
+    after = edited(TICKETS, "shared: true", f"shared: true\n    {proxy}\n    http2: false")
+    assert dangers(compared(PROJECT, after)) == [
+        ("new-secret", "vault://secret/support/proxy#pw"),
+        ("new-secret-flow", "vault://secret/support/proxy#pw goes to p.example.com as proxy.password"),
+        ("connection", "proxy: requests go by another way"),
+    ]
+    after = edited(TICKETS, "shared: true", "shared: true\n    socket: /run/app.sock\n    tls: {cert: c.pem}")
+    assert dangers(compared(PROJECT, after)) == [
+        ("connection", "socket: requests go by another way"),
+        ("connection", "tls.cert is another"),
+    ]
+
+
 def test_a_new_host_secret_and_flow() -> None:
     moved = edited(TICKETS, "tickets.example.com", "evil.example.com")
     assert dangers(compared(PROJECT, moved)) == [
@@ -382,6 +397,28 @@ def test_a_new_workflow_has_no_callers_yet() -> None:
     new = {**PROJECT, "workflows.d/new.yaml": PROJECT[ESCALATE].replace(", default: 14", "")}
     assert dangers(compared(PROJECT, new)) == [("new-write", "POST /tickets through tickets")]
     assert dangers(compared(new, PROJECT)) == [("callers", "the workflow is gone")]
+
+
+def test_of_files_and_graphql() -> None:
+    own = "workflows.d/files.yaml"
+    actions = (
+        "actions:\n"
+        "  - {id: get, connection: tickets, request: {path: /x, save_to: out/x.pdf}}\n"
+        "  - {id: put, connection: tickets, request: {method: PUT, path: /x, body: {file: out/x.pdf}}}\n"
+        "  - {id: ask, connection: tickets, request: {path: /g, graphql: {query: '{ a }'}}}\n"
+    )
+    before = {**PROJECT, own: actions}
+    assert dangers(compared(PROJECT, before)) == [
+        ("new-write", "POST /g through tickets"),
+        ("new-write", "PUT /x through tickets"),
+        ("file", "request.save_to: the answer is written to this file"),
+    ]
+    after = {**PROJECT, own: actions.replace("out/x.pdf", "x.pdf").replace("{ a }", "{ b }")}
+    assert dangers(compared(before, after)) == [
+        ("changed-write", "POST /g through tickets: graphql"),
+        ("changed-write", "PUT /x through tickets: body"),
+        ("file", "request.save_to: the answer is written to this file"),
+    ]
 
 
 def test_kinds_stand_in_their_order_and_each_item_once() -> None:

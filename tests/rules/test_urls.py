@@ -15,6 +15,28 @@ def base(root: Path, url: str, *lines: str, style: str = '"V"', **files: str) ->
     return brief(root, findings(root, {"connections.d/c.yaml": text, **files}))
 
 
+@pytest.mark.parametrize(
+    ("proxy", "found"),
+    [
+        ("http://proxy.example.com:3128", []),
+        ("proxy.example.com:3128", []),
+        ("socks5h://[::1]:1080", []),
+        ("''", []),
+        ("'http://{{ vars.proxy }}'", ["undefined-reference"]),
+        ("{url: http://p.example.com, username: u, password: 'env://P'}", []),
+        ("socks4://p.example.com", ["malformed-url"]),
+        ("http://p.example.com:99999", ["malformed-url"]),
+        ("http://robot@p.example.com", ["malformed-url"]),
+        ("http://robot:pa55word@p.example.com", ["hardcoded-secret"]),
+        ("{url: http://p.example.com, password: typed-in}", ["hardcoded-secret"]),
+        ("{username: u}", ["missing-key"]),
+        ("vault://secret/proxy#url", ["malformed-secret-ref", "malformed-url"]),
+    ],
+)
+def test_proxies(proxy: str, found: list[str], tmp_path: Path) -> None:
+    assert [item[0] for item in base(tmp_path, "https://example.com", f"proxy: {proxy}")] == found
+
+
 @pytest.mark.parametrize("style", STYLED)
 def test_plain_http_in_every_style(style: str, tmp_path: Path) -> None:
     found = base(tmp_path, "http://tickets.example.com:8080/api", style=style)

@@ -130,12 +130,16 @@ def _request(request: JsonObject) -> list[str]:
     if pages := request.get("paginate"):
         said = ", ".join(f"{name} {_value(item)}" for name, item in pages.items())
         lines.append(f"{_INDENT}pages: {one_line(said)}")
+    if request.get("save_to") is not None:
+        lines.append(f"{_INDENT}saves the answer to {one_line(str(request['save_to']))}")
     body = request.get("body")
     if body is None and not request.get("body_kind"):
         return lines
     kind = request.get("body_kind")
-    if kind == "form" and isinstance(body, Mapping):
-        return [*lines, f"{_INDENT}form", *_pairs(body, _INDENT + "  ")]
+    if kind in ("form", "multipart", "graphql") and isinstance(body, Mapping):
+        return [*lines, f"{_INDENT}{kind}", *_pairs(body, _INDENT + "  ")]
+    if kind == "file" and isinstance(body, Mapping):
+        return [*lines, f"{_INDENT}body from the file {one_line(_value(body.get('file')))}"]
     written = body if isinstance(body, str) and kind in ("text", "body") else _json(body)
     return lines + [f"{_INDENT}{line}" for line in harmless(written).rstrip("\n").split("\n")]
 

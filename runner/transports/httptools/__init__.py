@@ -29,8 +29,8 @@ def is_installed() -> bool:
 
 
 def can(route: Route, request: Prepared) -> bool:
-    """Tell whether this transport can send a request: it speaks to no proxy."""
-    return route.proxy is None and request.method != "CONNECT"
+    """Tell whether this transport can send a request: it speaks to no proxy, and HTTP/1.1 only."""
+    return route.proxy is None and not route.http2 and request.method != "CONNECT"
 
 
 class Transport:
@@ -110,24 +110,27 @@ class Transport:
         patience: dict[str, Any] = (
             {"happy_eyeballs_delay": _FIRST_ADDRESS_ALONE} if isinstance(loop, BaseEventLoop) else {}
         )
+        context = self._route.context() if target.scheme == "https" else None
+        socket = self._route.socket
         failure = None
         progress.connecting()
         try:
             async with asyncio.timeout(self._route.connect_timeout) as limit:
-                await loop.create_connection(
-                    tcp_is_there,
-                    target.host,
-                    target.port,
-                    ssl=self._route.context() if target.scheme == "https" else None,
-                    **patience,
-                )
+                if socket is None:
+                    await loop.create_connection(
+                        tcp_is_there, target.host, target.port, ssl=context, **patience
+                    )
+                else:
+                    name = target.host if context else None
+                    await loop.create_unix_connection(tcp_is_there, socket, ssl=context, server_hostname=name)
         except FailureError:
             raise
         except TimeoutError as error:
             known = None if limit.expired() else progress.network(error)
             failure = known or progress.connect_timed_out()
         except OSError as error:
-            failure = progress.network(_single(error)) or progress.no_connection()
+            failure = progress.no_socket(socket, error) if socket else None
+            failure = failure or progress.network(_single(error)) or progress.no_connection()
         except Exception:
             failure = progress.unknown()
         if failure is not None:
