@@ -1,5 +1,6 @@
 """All pages of a request, from a real server that gives them in every style and misbehaves in every way."""
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -393,6 +394,26 @@ def test_pages_in_a_run_and_its_outputs(server: Server, tmp_path: Path) -> None:
     assert ran.result.outputs == {"count": 25}
     assert ran.action("one").to_json()["pages"] == 3
     assert ran.watched.pages == [("one", 1, 10), ("one", 2, 20), ("one", 3, 25)]
+
+
+def test_nothing_of_a_page_is_kept_but_its_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    padding = "x" * 200_000
+
+    def big(asked: Request) -> Answer:
+        at = int(asked.parameter("after") or 0)
+        return reply({"items": [at], "next": str(at + 1) if at < 79 else None, "padding": f"{at}{padding}"})
+
+    with Server({"GET /x": big}) as server:
+        project = simple(tmp_path, [request("one", path="/x", paginate=CURSOR)], url=server.url)
+        work_ = bench(project, monkeypatch)
+        tracemalloc.start()
+        try:
+            result = work_.perform("one")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert result["output"] == [*range(80)]
+    assert peak < 8_000_000, peak  # all bodies together have 16 MB, as bytes
 
 
 def test_a_plan_shows_how_pages_are_read(tmp_path: Path) -> None:

