@@ -5,7 +5,7 @@
   (seconds of all executions that ended), `user`, `environment`, `commit` (null outside of git), `digest` (SHA-256 of the
   files) and `executions` (how many processes worked at it: 1, and one per resume).
 - `runner.d/run-history/1`: the same keys of one run, and `inputs` (without secret ones), `give_again` (names of the inputs that
-  a resume must be given), `executions` (a list: `number`, `started_at`, `host`, `pid`, `version`, and once it ended `status`,
+  a resume must be given), `executions` (a list: `number`, `started_at`, `host`, `pid`, `version`, `digest` of the files, and once it ended `status`,
   `ended_at`, `duration`, and where they apply `error` and `warnings`), `actions` (the timeline, in the order in which they
   ended: `execution`, `key`, `kind`, `status`, and where they apply `name`, `connection`, `reason`, `error`, `handled`,
   `started_at`, `duration`, `request`, `response`, `attempts`, `items`, `from_history`) and `open` (steps without a known end:

@@ -69,8 +69,15 @@ class Keeper:
         else:
             self._number = self._run.number
             now = _now()
+            if plan.digest != self._run.digest:
+                self._history.change_files(self._number, plan.digest, plan.documents)
         self._redactor, self._known = redactor, redactor.known
-        facts = {"host": os.uname().nodename, "pid": os.getpid(), "version": __version__}
+        facts = {
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "version": __version__,
+            "digest": plan.digest,
+        }
         self._execution = self._history.begin(self._number, now, facts)
         self._journal = Journal(self._history, self._number, self._execution, redactor, warn)
         return self._journal

@@ -48,7 +48,7 @@ class Run:
 class Execution:
     """One process's work at a run: the first, or a resume.
 
-    `facts`: `host`, `pid`, `version`. `ended` is None while it goes on or where it was killed, else `status`, `ended_at`,
+    `facts`: `host`, `pid`, `version`, `digest` of the files. `ended` is None while it goes on or where it was killed, else `status`, `ended_at`,
     `duration` (seconds), and where they apply `error` and `warnings`.
     """
 
@@ -104,20 +104,19 @@ class History:
     def add(self, run: Run, documents: Mapping[str, str]) -> int:
         """Add a run with the files that it is made of; gives its number."""
         with self.database.writing() as writing:
-            known = writing.execute("SELECT 1 FROM files WHERE digest = ? LIMIT 1", (run.digest,)).fetchone()
-            if not known:
-                named = {path: (_digest(text), text) for path, text in documents.items()}
-                writing.executemany("INSERT OR IGNORE INTO document VALUES (?, ?)", named.values())
-                writing.executemany(
-                    "INSERT INTO files VALUES (?, ?, ?)",
-                    [(run.digest, path, digest) for path, (digest, _) in named.items()],
-                )
+            _keep_files(writing, run.digest, documents)
             added = writing.execute(
                 "INSERT INTO run (id, workflow, status, started_at, digest, facts) VALUES (?, ?, ?, ?, ?, ?)",
                 (run.id, run.workflow, run.status, run.started_at, run.digest, text_of(run.facts)),
             )
             assert added.lastrowid is not None
             return added.lastrowid
+
+    def change_files(self, number: int, digest: str, documents: Mapping[str, str]) -> None:
+        """Let a run go on with other files: also those of a later resume are these."""
+        with self.database.writing() as writing:
+            _keep_files(writing, digest, documents)
+            writing.execute("UPDATE run SET digest = ? WHERE number = ?", (digest, number))
 
     def begin(self, number: int, started_at: str, facts: JsonObject) -> int:
         """Note that a process begins to work at a run; gives the number of this execution, from 1."""
@@ -174,7 +173,11 @@ class History:
         if stored:
             conditions.append(f"status IN ({', '.join('?' * len(stored))})")
             values += sorted(stored)
-        found = self._runs(f"WHERE {' AND '.join(conditions)} ORDER BY started_at DESC, number DESC", *values)
+        order = "ORDER BY started_at DESC, number DESC"
+        # Whether a run that says so is running is known when its lock was looked at, not by the database.
+        if wanted.limit is not None and RUNNING not in stored:
+            order += f" LIMIT {int(wanted.limit)}"
+        found = self._runs(f"WHERE {' AND '.join(conditions)} {order}", *values)
         chosen = [run for run in found if not wanted.statuses or run.status in wanted.statuses]
         return chosen if wanted.limit is None else chosen[: wanted.limit]
 
@@ -276,6 +279,17 @@ class History:
             digest=digest,
             facts=value_of(facts),
         )
+
+
+def _keep_files(writing: Any, digest: str, documents: Mapping[str, str]) -> None:
+    """Keep the text of files that are not kept yet."""
+    if writing.execute("SELECT 1 FROM files WHERE digest = ? LIMIT 1", (digest,)).fetchone():
+        return
+    named = {path: (_digest(text), text) for path, text in documents.items()}
+    writing.executemany("INSERT OR IGNORE INTO document VALUES (?, ?)", named.values())
+    writing.executemany(
+        "INSERT INTO files VALUES (?, ?, ?)", [(digest, path, own) for path, (own, _) in named.items()]
+    )
 
 
 def step(row: tuple[Any, ...]) -> Step:

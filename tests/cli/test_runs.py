@@ -163,9 +163,15 @@ def test_changed_files(runner: Command, api: Server, failing: set[str], project:
     assert code == 1
     assert "the files have changed since the run began (workflows.d/main.yaml)" in err
     assert (api.count("POST", "/new"), api.count("POST", "/b")) == (0, 2)
-    code, _, err = runner("runs", "resume", run["run"], "--with-current-files", "--yes", RUNNER_INPUT_KEY=KEY)
+    # The new files stay those of the run, also where it fails once more and they have changed again.
+    failing.add("/new")
+    files = ("--with-current-files", "--yes")
+    assert runner("runs", "resume", run["run"], *files, RUNNER_INPUT_KEY=KEY)[0] == 1
+    failing.clear()
+    write(project, [request("a", "POST", "/a"), request("b", "POST", "/b")])
+    code, _, err = runner("runs", "resume", run["run"], RUNNER_INPUT_KEY=KEY)
     assert code == 0, err
-    assert (api.count("POST", "/new"), api.count("POST", "/a")) == (1, 1)
+    assert (api.count("POST", "/new"), api.count("POST", "/a"), api.count("POST", "/b")) == (2, 1, 2)
 
 
 def test_filters_delete_and_prune(runner: Command, failing: set[str], project: Path) -> None:
