@@ -1,14 +1,18 @@
 """The canary suite on the files of the history: no secret, no body that nothing needs, in any byte of them."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runner.history import locks
+from runner.history.journal import Journal
 from runner.history.locks import Queue
+from runner.history.runs import Run
+from runner.sensitive import Redactor
 from tests.canary import AWKWARD, Search, fits_a_header, value
-from tests.histories import kept, resumed
+from tests.histories import kept, opened, resumed
 from tests.projects import Watched, request, simple
 from tests.servers.http import Request, Response, Server, reply
 
@@ -139,6 +143,34 @@ def test_what_turns_out_to_be_a_secret_is_taken_out_again(api: Server, tmp_path:
     assert Search(["fresh-token-8842"]).leaks(every_byte(tmp_path / "s")) == []
     assert resumed(project, tmp_path / "s").statuses["first"] == "succeeded"
     assert api.count("GET", "/first") == 2
+
+
+def test_the_journal_searches_what_it_is_given(tmp_path: Path) -> None:
+    """Whoever forgets to clean: a second net."""
+    redactor = Redactor()
+    redactor.add("a-secret-value/1", "label")
+    history = opened(tmp_path)
+    facts: dict[str, object] = {"user": None, "environment": None, "commit": None, "inputs": {}, "again": []}
+    run = Run(number=0, id="r1", workflow="w", status="running", started_at="now", digest="d", facts=facts)
+    number = history.add(run, {})
+    journal = Journal(history, number, history.begin(number, "now", {}), redactor, print)
+
+    async def write() -> None:
+        journal.event({"key": "a", "error": {"message": "it said a-secret-value/1"}})
+        record = {"request": {"url": "https://example.com/?k=a-secret-value%2F1"}}
+        await journal.ended(
+            "a", "done", {"status": "succeeded", "output": 1, "record": record}, harmless=True
+        )
+
+    asyncio.run(write())
+    assert Search(["a-secret-value/1"]).leaks(every_byte(tmp_path)) == []
+    (step,) = history.steps(number, "done")
+    assert step.result == {
+        "status": "succeeded",
+        "record": {"request": {"url": "https://example.com/?k=***"}},
+        "output": 1,
+    }
+    history.close()
 
 
 def test_planted_leaks_are_found(tmp_path: Path) -> None:

@@ -264,6 +264,25 @@ def test_keys_name_their_actions(make_project: Callable[..., Project]) -> None:
     assert [place and place[1].key for place in found] == ["a", "each", "each", "finally/bye", None, None]
 
 
+def test_idempotency_keys_outlive_a_resume_and_each_ending_has_its_own(api: Api, tmp_path: Path) -> None:
+    project = simple(
+        tmp_path / "p",
+        [request("a", "POST", "/a")],
+        url=api.server.url,
+        connection={"idempotency": {"header": "Idempotency-Key"}},
+        **{"finally": [request("bye", "POST", "/bye")]},
+    )
+    api.broken.add("/a")
+    kept(project, tmp_path / "s")
+    assert unknown(tmp_path / "s") == []
+    api.broken.clear()
+    assert resumed(project, tmp_path / "s").result.status is Status.SUCCEEDED
+    sent = [(each.path, each.header("Idempotency-Key")) for each in api.server.requests]
+    assert len({key for path, key in sent if path == "/a"}) == 1
+    assert len({key for path, key in sent if path == "/bye"}) == 2
+    assert all(key for _, key in sent)
+
+
 # --- the history fails
 
 
