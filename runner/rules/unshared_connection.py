@@ -6,7 +6,7 @@ A team's credential behind a connection that claims to be personal would let eve
 
 References to the environment (`env://`) are for development and fit both.
 
-A workflow with `triggers` is started by nobody: it may use shared connections only.
+A workflow with `triggers` is started by nobody: it may use shared connections only, and so may those that it calls.
 
 ```bad
 # connections.d/tickets.yaml
@@ -37,6 +37,7 @@ test: {path: /me}
 
 from collections.abc import Iterator
 
+from runner import calls
 from runner.diagnostics import Diagnostic, Label, Severity
 from runner.model import Connection
 from runner.project import Project
@@ -75,12 +76,17 @@ def _triggered(project: Project) -> Iterator[Diagnostic]:
         if not workflow.triggers:
             continue
         for action in workflow.every_action:
-            connection = project.connections.get(action.connection or "")
-            if connection is None or connection.shared or not connection.secrets:
+            called = calls.callee(project, action)
+            names = calls.connections(project, called) if called is not None else (action.connection or "",)
+            found = [project.connections[name] for name in names if name in project.connections]
+            connection = next((each for each in found if not each.shared and each.secrets), None)
+            if connection is None:
                 continue
             written = workflow.document.get(action.pointer)
             own = isinstance(written, dict) and "connection" in written
             pointer = (*action.pointer, "connection") if own else ("defaults", "connection")
+            if called is not None:
+                pointer = (*action.pointer, "workflow")
             yield Diagnostic(
                 rule="unshared-connection",
                 severity=SEVERITY,

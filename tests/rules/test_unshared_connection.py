@@ -73,3 +73,22 @@ def test_an_inherited_reference_is_a_mistake_of_the_heir(tmp_path: Path) -> None
     assert [line[2] for line in brief(tmp_path, found)] == ["false"]
     assert found[0].primary.span.path == "connections.d/b.yaml"
     assert [label.span.path for label in found[0].related] == ["connections.d/a.yaml"]
+
+
+def test_a_trigger_reaches_personal_connections_through_the_workflows_that_it_calls(tmp_path: Path) -> None:
+    personal = (
+        "type: bearer\nbase_url: https://a.test\nauth: {token: 'vault://s/{{ user }}#t'}\ntest: {path: /}\n"
+    )
+    files = {
+        "connections.d/own.yaml": personal,
+        "workflows.d/night.yaml": (
+            "triggers: [{schedule: '0 7 * * *'}]\nactions:\n  - {id: a, workflow: middle}\n"
+        ),
+        "workflows.d/middle.yaml": "actions:\n  - {id: a, workflow: last}\n",
+        "workflows.d/last.yaml": "actions:\n  - {id: a, connection: own, request: {path: /}}\n",
+    }
+    found = findings(tmp_path, files)
+    assert [(item.rule, underlined(tmp_path, item.primary.span)) for item in found] == [
+        ("unshared-connection", "middle")
+    ]
+    assert found[0].message.startswith("the connection 'own' is personal")
