@@ -428,6 +428,25 @@ def test_a_token_that_a_login_stored_is_sent_as_it_is(root: FilePath) -> None:
     assert asyncio.run(made.refresh(Refused(request))) is False
 
 
+def test_a_consent_is_stored_in_one_place(root: FilePath) -> None:
+    page = {**CLIENT, "grant": "authorization_code", "authorize_url": "https://auth.test/authorize"}
+    both = {"refresh_token": "vault://secret/o#r", "access_token": "vault://secret/o#a"}
+    for number, (auth, rule, message) in enumerate(
+        [
+            (page, "missing-key", "the key 'refresh_token' is missing in 'auth'"),
+            ({**page, **both}, "unknown-key", "'refresh_token' does not apply here"),
+            (
+                {**page, "refresh_token": "vault://secret/o#r", "client_id": "vault://secret/o#c"},
+                "malformed-secret-ref",
+                "`client_id` stands in the address of the page of consent, which is shown: it is no secret",
+            ),
+        ]
+    ):
+        made = {"type": "oauth2", "base_url": "https://api.test", "shared": True, "auth": auth}
+        (only,) = loaded(root / str(number), {"connections.d/api.yaml": json.dumps(made)}).diagnostics
+        assert (only.rule, only.message) == (rule, message)
+
+
 @pytest.mark.parametrize(
     ("auth", "found"),
     [

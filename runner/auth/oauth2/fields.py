@@ -157,9 +157,11 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     JWT: ("private_key",),
 }
 _ONE_STORE = {
-    "oneOf": [{"required": ["refresh_token"]}, {"required": ["access_token"]}],
-    "x-message": "exactly one of refresh_token and access_token: where the result of the login is stored",
+    "if": {"required": ["access_token"]},
+    "then": {"properties": {"refresh_token": False, "rotates": False}},
+    "else": {"required": ["refresh_token"]},
 }
+"""Where the result of a login is stored: one of the two."""
 
 
 def _branch(grant: str) -> dict[str, Any]:
