@@ -1,18 +1,15 @@
 """`runner connections login NAME`."""
 
 import argparse
-import asyncio
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runner import reports
-from runner.check import check
-from runner.cli import checked, logs
+from runner.cli import one_login
 from runner.cli.output import Output
 from runner.cli.person import AtTerminal
 from runner.errors import Exit, UsageError
-from runner.project import FOLDERS, SETTINGS
 from runner.reports.text.style import one_line, table
 from runner.settings import Settings
 
@@ -29,11 +26,7 @@ BIGGEST = 1 << 20
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("name", metavar="NAME", help="name of a connection, or its file")
-    parser.add_argument("--env", dest="environment", metavar="NAME", help="an environment of runner.yaml")
-    parser.add_argument(
-        "--as", dest="user", metavar="USER", help="whose personal credentials (or RUNNER_USER)"
-    )
+    one_login.options(parser)
     parser.add_argument(
         "--from",
         dest="source",
@@ -51,15 +44,6 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Say what will happen, ask, obtain, test, store."""
-    from runner.login import Login
-
-    logs.install(output)
-    project = checked.load(settings)
-    name = checked.connection_name(project, options.name)
-    if not checked.show(project, check(project, [FOLDERS["connection"], SETTINGS]), output):
-        return int(Exit.PROJECT)
-    if settings.github_actions:
-        output.redactor.watch(output.mask)
     given = _read(options.source) if options.source else None
     if given is not None:
         output.redactor.add(
@@ -67,21 +51,10 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         )
     person = AtTerminal(settings, output, pastes=options.paste)
 
-    async def work() -> int:
-        login = Login.of(
-            project,
-            name,
-            environ=settings.environ,
-            redactor=output.redactor,
-            warn=lambda text: output.say(f"warning: {one_line(text)}"),
-            user=settings.user,
-        )
-        try:
-            return await _log_in(login, given, person, options, output)
-        finally:
-            await login.close()
+    async def work(login: "Login") -> int:
+        return await _log_in(login, given, person, options, output)
 
-    return asyncio.run(work())
+    return one_login.carry_out(options.name, settings, output, work)
 
 
 async def _log_in(

@@ -1,15 +1,13 @@
 """`runner connections logout NAME`."""
 
 import argparse
-import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.check import check
-from runner.cli import checked, logs
+from runner.cli import one_login
 from runner.cli.output import Output
 from runner.cli.person import AtTerminal
-from runner.errors import Exit
-from runner.project import FOLDERS, SETTINGS
+from runner.errors import Exit, FailureError
 from runner.reports.text.style import one_line
 from runner.settings import Settings
 
@@ -21,11 +19,7 @@ EXAMPLES = ("runner connections logout tickets", "runner connections logout cale
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("name", metavar="NAME", help="name of a connection, or its file")
-    parser.add_argument("--env", dest="environment", metavar="NAME", help="an environment of runner.yaml")
-    parser.add_argument(
-        "--as", dest="user", metavar="USER", help="whose personal credentials (or RUNNER_USER)"
-    )
+    one_login.options(parser)
     parser.add_argument(
         "--no-revoke", action="store_true", help="delete in Vault only, whatever the provider keeps"
     )
@@ -34,32 +28,12 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Say what will end, ask, revoke, delete."""
-    from runner.login import Login
-
-    logs.install(output)
-    project = checked.load(settings)
-    name = checked.connection_name(project, options.name)
-    if not checked.show(project, check(project, [FOLDERS["connection"], SETTINGS]), output):
-        return int(Exit.PROJECT)
-    if settings.github_actions:
-        output.redactor.watch(output.mask)
     person = AtTerminal(settings, output)
 
-    async def work() -> int:
-        login = Login.of(
-            project,
-            name,
-            environ=settings.environ,
-            redactor=output.redactor,
-            warn=lambda text: output.say(f"warning: {one_line(text)}"),
-            user=settings.user,
-        )
-        try:
-            return await _log_out(login, person, options, output)
-        finally:
-            await login.close()
+    async def work(login: "Login") -> int:
+        return await _log_out(login, person, options, output)
 
-    return asyncio.run(work())
+    return one_login.carry_out(options.name, settings, output, work)
 
 
 async def _log_out(login: "Login", person: AtTerminal, options: argparse.Namespace, output: Output) -> int:
@@ -88,7 +62,11 @@ async def _log_out(login: "Login", person: AtTerminal, options: argparse.Namespa
         output.error("nothing was changed")
         return int(Exit.FAILED)
     if revokes:
-        await login.revoke()
+        try:
+            await login.revoke()
+        except FailureError as problem:
+            remedy = "nothing was deleted; --no-revoke deletes in Vault all the same"
+            raise FailureError(replace(problem.failure, help=remedy)) from None
         output.error("revoked at the provider")
     for place in login.ended:
         await place.store.delete()

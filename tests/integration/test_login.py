@@ -291,6 +291,11 @@ def test_nothing_to_store_is_said(program: Program) -> None:
     )
     code, said = login(program, GOOD, "--from", "-", "--yes")
     assert (code, "--as USER" in said) == (2, True)
+    program.write("users.yaml", "users: {ann: {email: [ann@example.com]}}\n")
+    code, said = login(program, GOOD, "--from", "-", "--yes", "--as", "bob@example.com")
+    assert (code, "user not found" in said) == (2, True)
+    code, said = login(program, GOOD, "--from", "-", "--yes", "--no-test", "--as", "ann@example.com")
+    assert (code, "secret/data/ann/app" in said) == (4, True)
 
 
 def test_a_terminal_shows_nothing_of_what_is_typed(

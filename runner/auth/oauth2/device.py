@@ -23,7 +23,9 @@ async def by_code(config: Config, endpoint: Endpoint, means: Means, person: Pers
     assert config.device_url is not None
     url = means.text(config.device_url).strip()
     audience = means.text(config.audience) if config.audience else ""
-    data = answered(await endpoint.post(url, {"scope": config.scope, "audience": audience}), url)
+    data = answered(
+        await endpoint.post(url, {"scope": config.scope, "audience": audience}), url, "device endpoint"
+    )
     device, user = data.get("device_code"), data.get("user_code")
     page = data.get("verification_uri") or data.get("verification_url")  # Google's name for it
     if not all(isinstance(item, str) and item for item in (device, user, page)):

@@ -85,7 +85,9 @@ class Endpoint:
         data = answered(reply, url)
         value = _dig(data, config.token_field)
         if not isinstance(value, str) or not value:
-            raise _refusal(reply, data, url, missing=config.token_field)
+            raise _refusal(
+                reply, data, f"the token endpoint at {urlsplit(url).netloc}", missing=config.token_field
+            )
         self._means.register(value, "an access token")
         refresh = data.get("refresh_token")
         refresh = refresh if isinstance(refresh, str) and refresh else None
@@ -132,12 +134,12 @@ class Endpoint:
         return {**body, "client_id": self.client_id, **({"client_secret": secret} if secret else {})}, []
 
 
-def answered(reply: Reply, url: str) -> dict[str, Any]:
+def answered(reply: Reply, url: str, what: str = "token endpoint") -> dict[str, Any]:
     """Read an answer; raises RefusedError for an error, also for one inside a 200."""
     data = _read(reply)
     failed = not 200 <= reply.status < 300
     if failed or data is None or "error" in data or data.get("ok") is False:
-        raise _refusal(reply, data or {}, url)
+        raise _refusal(reply, data or {}, f"the {what} at {urlsplit(url).netloc}")
     return data
 
 
@@ -152,26 +154,23 @@ def _read(reply: Reply) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def _refusal(reply: Reply, data: Mapping[str, Any], url: str, missing: str = "") -> RefusedError:
+def _refusal(reply: Reply, data: Mapping[str, Any], where: str, missing: str = "") -> RefusedError:
     code, said = _said(data)
-    where = urlsplit(url).netloc
     if missing:
-        message = f"the token endpoint at {where} answered {reply.status} without '{missing}'"
+        message = f"{where} answered {reply.status} without '{missing}'"
         names = ", ".join(sorted(_clean(str(name), 40) for name in data)[:20])
         remedy = (
             f"it has: {names}; `token_field` says where the token stands" if names else "check `token_url`"
         )
     elif code or said:
-        message = (
-            f"the token endpoint at {where} answered {reply.status}: {': '.join(filter(None, (code, said)))}"
-        )
+        message = f"{where} answered {reply.status}: {': '.join(filter(None, (code, said)))}"
         remedy = _REMEDIES.get(code, "the words are the provider's own")
     elif 300 <= reply.status < 400:
-        message = f"the token endpoint at {where} answered {reply.status}, a redirect, which would carry credentials elsewhere"
+        message = f"{where} answered {reply.status}, a redirect, which would carry credentials elsewhere"
         remedy = "write the URL it leads to as `token_url`, if it is the provider's"
     else:
         kind = reply.headers.get("content-type", "no content type").partition(";")[0]
-        message = f"the token endpoint at {where} answered {reply.status} with no JSON ({_clean(kind, 60)})"
+        message = f"{where} answered {reply.status} with no JSON ({_clean(kind, 60)})"
         remedy = "check `token_url`; a proxy or a login page may stand in between"
     passing = reply.status >= 500 or reply.status == 429
     kind_of = FailureKind.RATE_LIMITED if reply.status == 429 else FailureKind.UNEXPECTED_STATUS

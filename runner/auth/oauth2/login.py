@@ -54,5 +54,5 @@ async def revoke(config: Config, fields: Mapping[str, Secret | str], means: Mean
     )
     # The answer to a success may be empty, and a token that is not known is revoked (RFC 7009, 2.2).
     if not (200 <= reply.status < 300 and not reply.body.strip()):
-        answered(reply, url)
+        answered(reply, url, "revocation endpoint")
     return True
