@@ -54,8 +54,11 @@ schemas: $(INSTALLED)
 schemas-current: $(INSTALLED)
 	@.ci/schemas-current $(BIN)/python
 
+# The other tools are installed below build/.
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.side_by_side
+	@$(BIN)/python -m benchmarks.checking
 	@$(BIN)/python -m benchmarks.history
 
 # 200 times killed at random, and gone on with: minutes. make soak ARGS="50 SEED" fewer, or the same again

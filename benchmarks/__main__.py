@@ -16,6 +16,7 @@ from benchmarks.measure import measure, table
 from runner import __version__
 from tests.servers.openbao import OpenBao
 
+SIDE_BY_SIDE = "\n## Side by side\n"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 TEXT = """# Benchmarks
 
@@ -90,7 +91,8 @@ def main() -> None:
             rounds=options.rounds,
             chain=CHAIN,
         )
-        PAGE.write_text(written, encoding="utf-8")
+        _, mark, rest = PAGE.read_text(encoding="utf-8").partition(SIDE_BY_SIDE)
+        PAGE.write_text(written + mark + rest, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -208,14 +208,16 @@ class _Credentials:
     async def dress(self, hop: Hop, cookies: Pairs, *, trusted: bool) -> Prepared:
         """Make the request of a hop: its own headers, the credentials where they may go, the cookies; all checked."""
         added: list[tuple[str, str]] = []
-        url = hop.url
+        target = target_of(hop.url, hop.origin)
         if trusted:
             # In the form that goes out: what is signed is what is sent.
-            url = target_of(url, hop.origin).url
+            url = target.url
             outgoing = Outgoing(hop.method, url, [*hop.headers, *self._headers], [*self._query], hop.body)
             if self._authenticator:
                 await self._authenticator.apply(outgoing)
-            added, url = list(outgoing.headers), outgoing.whole_url
+            added = list(outgoing.headers)
+            if outgoing.whole_url != url:
+                target = target_of(outgoing.whole_url, hop.origin)
             for pair in (*hop.headers, *self._headers):
                 if pair in added:
                     added.remove(pair)
@@ -224,7 +226,6 @@ class _Credentials:
             added = [*(pair for pair in self._headers if pair[0].lower() not in own), *added]
             self.sent.add_headers(added)
             self.sent.add_query(outgoing.query)
-        target = target_of(url, hop.origin)
         headers = merged(hop.headers, added, cookies)
         given = {name.lower() for name, _ in headers}
         headers += [pair for pair in DEFAULTS if pair[0].lower() not in given]

@@ -105,10 +105,14 @@ class Performance:
 
     def base_url(self, connection: Connection) -> str:
         """Render the base URL, without a slash at its end."""
-        from runner.request import check_url
+        known = self.session.base_urls
+        url = known.get(connection.name)
+        if url is None:
+            from runner.request import check_url
 
-        url = str(self.render_for(connection.base_url)).strip().rstrip("/")
-        check_url(url, connection.base_url.span, allow_http=connection.allow_http)
+            url = str(self.render_for(connection.base_url)).strip().rstrip("/")
+            check_url(url, connection.base_url.span, allow_http=connection.allow_http)
+            known[connection.name] = url
         return url
 
     def judge_repeat(self, repeat: Repeat, response: Mapping[str, Any]) -> None:

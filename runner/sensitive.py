@@ -157,8 +157,11 @@ class Redactor:
 
     def data(self, value: Any) -> Any:
         """Clean JSON data: strings, keys, and numbers whose digits are a secret."""
-        if not self._ordered:
+        if not self._ordered or not self._may_hold(value):
             return value
+        return self._cleaned(value)
+
+    def _cleaned(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, bool) or value is None:
@@ -167,30 +170,60 @@ class Redactor:
             written = repr(value)
             return value if self.text(written) == written else MASK
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.data(item) for key, item in value.items()}
+            return {self.text(str(key)): self._cleaned(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [self.data(item) for item in value]
+            return [self._cleaned(item) for item in value]
         return value
+
+    def _may_hold(self, value: Any) -> bool:
+        """Tell whether a secret can stand in JSON data: all its texts are searched at once, which says no for nearly all.
+
+        What stands in one text stands in the joined one; what seems to stand across two is looked at again.
+        """
+        texts: list[str] = []
+        _collect(value, texts)
+        return self._found_in_text("\n".join(texts))
+
+    def _found_in_text(self, text: str) -> bool:
+        return (
+            any(form in text for form in self._ordered)
+            or any(core in text and pattern.search(text) for core, pattern in self._patterns.values())
+            or any(passing in text for passing in self._passing)
+        )
 
     def found_in(self, value: Any) -> bool:
         """Tell whether JSON data holds a known secret in any of its forms."""
-        if not self._ordered:
-            return False
+        return bool(self._ordered) and self._may_hold(value) and self._found_in(value)
+
+    def _found_in(self, value: Any) -> bool:
         if isinstance(value, str):
-            return (
-                any(form in value for form in self._ordered)
-                or any(core in value and pattern.search(value) for core, pattern in self._patterns.values())
-                or any(passing in value for passing in self._passing)
-            )
+            return self._found_in_text(value)
         if isinstance(value, bool) or value is None:
             return False
         if isinstance(value, int | float):
-            return self.found_in(repr(value))
+            return self._found_in_text(repr(value))
         if isinstance(value, Mapping):
-            return any(self.found_in(str(key)) or self.found_in(item) for key, item in value.items())
+            return any(self._found_in_text(str(key)) or self._found_in(item) for key, item in value.items())
         if isinstance(value, list | tuple):
-            return any(self.found_in(item) for item in value)
+            return any(self._found_in(item) for item in value)
         return False
+
+
+def _collect(value: Any, into: list[str]) -> None:
+    """List every text of JSON data: strings, keys, and numbers as they are written."""
+    if isinstance(value, str):
+        into.append(value)
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int | float):
+        into.append(repr(value))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            into.append(str(key))
+            _collect(item, into)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _collect(item, into)
 
 
 def written_forms(value: str) -> set[str]:

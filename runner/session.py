@@ -63,6 +63,8 @@ class Session:
         self.jitter = jitter
         self.limits = limits or Limits()
         self._called_limits: dict[str, Limits] = {}
+        self.base_urls: dict[str, str] = {}
+        """Of connections, rendered: nothing that they see changes within a run."""
         self.sensitive: dict[str, Any] = {}
         self.directory = Path.cwd()
         """The working directory: what is saved lies below it, and what is sent may."""

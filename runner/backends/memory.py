@@ -48,28 +48,25 @@ class MemoryScope:
         """Perform the action; a signal lets it end within the grace, the deadline ends it at once."""
         self._check()
         self._observer.started(key, {})
-        task = asyncio.create_task(perform(ref, self._session, _Watcher(self._observer)))
         loop = asyncio.get_running_loop()
-        timers = [loop.call_at(self._deadline, task.cancel)]
+        limit = asyncio.timeout_at(self._deadline)
 
         def soon() -> None:
-            timers.append(loop.call_later(GRACE, task.cancel))
+            if not limit.expired():
+                limit.reschedule(min(self._deadline, loop.time() + GRACE))
 
-        if not self._final:
-            self._stop.listen(task, soon)
         try:
-            await asyncio.wait([task])
-        finally:
-            self._stop.forget(task)
-            for timer in timers:
-                timer.cancel()
-            if not task.done():  # this step is cancelled from outside
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        if task.cancelled():
+            async with limit:
+                if not self._final:
+                    self._stop.listen(limit, soon)
+                result = await perform(ref, self._session, _Watcher(self._observer))
+        except TimeoutError:
+            if not limit.expired():
+                raise
             stop = self._stopped()
-            raise RunStoppedError(stop.status, _cancelled(stop.status), depth=stop.depth)
-        result = task.result()
+            raise RunStoppedError(stop.status, _cancelled(stop.status), depth=stop.depth) from None
+        finally:
+            self._stop.forget(limit)
         if result["status"] == "failed" and not ref["handled"]:
             raise StepFailedError(result)
         return result
