@@ -13,6 +13,7 @@ from urllib.parse import quote_plus
 
 from runner import exact_json, files
 from runner.errors import Failure, FailureError, FailureKind
+from runner.template_text import text_of
 
 PIECE = 128 * 1024
 """Bytes that are read from a file at a time."""
@@ -78,8 +79,6 @@ def encoded(kind: str, value: Any, roots: tuple[Path, ...]) -> tuple[bytes | Upl
 
     `roots` are the directories whose files may be sent.
     """
-    from runner.template_engine import text_of
-
     if kind == "json":
         return _json(value), "application/json"
     if kind == "graphql":
@@ -109,8 +108,6 @@ def multipart(fields: Mapping[str, Any], roots: tuple[Path, ...], *, boundary: s
 
 
 def _part(name: str, item: Any, roots: tuple[Path, ...]) -> tuple[str, bytes | _File]:
-    from runner.template_engine import text_of
-
     content: bytes | _File
     filename = kind = None
     if isinstance(item, dict) and "file" in item:
@@ -167,8 +164,6 @@ def _json(value: Any) -> bytes:
 
 
 def _form(value: Mapping[str, Any]) -> bytes:
-    from runner.template_engine import text_of
-
     pairs = [
         f"{quote_plus(name)}={quote_plus(text_of(item))}"
         for name, given in value.items()

@@ -18,6 +18,7 @@ from runner.secret_ref import SecretRef
 from runner.sensitive import Rendered, placeholder
 from runner.source import Span
 from runner.template import Tree
+from runner.template_text import text_of
 
 if TYPE_CHECKING:
     from runner.downloads import Download
@@ -249,8 +250,6 @@ def _has(headers: Mapping[str, Any], name: str) -> bool:
 
 def _joined_query(url: str, query: Mapping[str, Any], *, shown: bool) -> str:
     """Write a query: lists repeat their parameter, null leaves it out."""
-    from runner.template_engine import text_of
-
     pairs: list[str] = []
     for name, value in query.items():
         for item in value if isinstance(value, list) else [value]:
@@ -265,8 +264,6 @@ def _joined_query(url: str, query: Mapping[str, Any], *, shown: bool) -> str:
 
 
 def _header_text(value: Any) -> str:
-    from runner.template_engine import text_of
-
     return text_of(value)
 
 

@@ -17,6 +17,7 @@ from runner.errors import Failure, FailureError, FailureKind
 from runner.reference import Reference
 from runner.sensitive import Rendered
 from runner.source import Span
+from runner.template_text import text_of
 
 if TYPE_CHECKING:
     from runner.template_engine import Parsed, TemplateFault
@@ -311,8 +312,6 @@ def writer(mode: Mode) -> Callable[[Any], str]:
         return template_paths.path_text
     if mode is Mode.FILE:
         return template_paths.file_text
-    from runner.template_engine import text_of
-
     return text_of
 
 

@@ -4,6 +4,8 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from runner.template_text import text_of
+
 EMPTY = "\x00"
 """Stands for an empty value until the whole path is known."""
 
@@ -25,11 +27,18 @@ class PathError(ValueError):
         self.help = help
 
 
+def _is_raw(value: Any) -> bool:
+    """Tell whether a value is to stay as it is; Jinja makes these, and is not asked for texts that are none."""
+    if type(value) is str or not isinstance(value, str):
+        return False
+    from runner.template_engine import Raw
+
+    return isinstance(value, Raw)
+
+
 def path_text(value: Any) -> str:
     """Write a value into the path of a URL: percent-encoded, `/` included."""
-    from runner.template_engine import Raw, text_of
-
-    if isinstance(value, Raw):
+    if _is_raw(value):
         return str(value)
     return quote(text_of(value), safe="") or EMPTY
 
@@ -49,9 +58,7 @@ def checked(value: str) -> str:
 
 def file_text(value: Any) -> str:
     """Write a value into the path of a file: as it is, but for the characters that a name cannot have."""
-    from runner.template_engine import Raw, text_of
-
-    if isinstance(value, Raw):
+    if _is_raw(value):
         return str(value)
     return _NOT_IN_NAMES.sub(_escaped, text_of(value)) or EMPTY
 

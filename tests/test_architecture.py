@@ -27,7 +27,7 @@ LAYERS: dict[str, frozenset[str]] = {
             yaml_scalars yaml_faults yaml_values document
             language language_files language_traffic language_presets language_connection schema schema_parts
             filters template template_paths template_bounds template_engine template_parser template_references template_trees
-            template_values template_cache
+            template_values template_cache template_text
             expression expression_walk
             policy users cron model order effective bind bind_connection bind_workflow project_files project
             """,
