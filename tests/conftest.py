@@ -1,6 +1,10 @@
-"""Options of the whole suite."""
+"""Options of the whole suite, and the server that tests of several folders share."""
+
+from collections.abc import Iterator
 
 import pytest
+
+from tests.servers.temporal import Temporal
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -9,3 +13,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the commands of tests/golden print now as what is expected; read the diff",
     )
+
+
+@pytest.fixture(scope="session")
+def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Temporal]:
+    """A Temporal server."""
+    with Temporal(tmp_path_factory.mktemp("temporal")) as server:
+        yield server

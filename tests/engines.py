@@ -19,7 +19,7 @@ from runner.project import Project
 from runner.result import RunResult
 from runner.sensitive import Redactor
 from runner.watching import Stop
-from tests.projects import Watched
+from tests.projects import Ran, Watched
 from tests.servers.temporal import Temporal
 
 RUNNER = Path(sys.executable).with_name("runner")
@@ -75,6 +75,7 @@ class Cluster:
         self.queue = f"test-{uuid4().hex[:8]}"
         self.environ = dict(environ or {})
         self.workers: list[Worker] = []
+        self.last = ""
 
     @property
     def url(self) -> str:
@@ -122,6 +123,17 @@ class Cluster:
 
     def run(self, project: Project, name: str = "main", **options: Any) -> RunResult:
         return self.follow(self.submit(project, name, **options))
+
+    def ran(self, project: Project, *, timeout: float = 120.0) -> Ran:
+        """Run as `tests.projects.run` does, and remember the run for `again`."""
+        self.last = self.submit(project, timeout=timeout)
+        watched = Watched()
+        return Ran(self.follow(self.last, seen=watched), watched, Redactor())
+
+    def again(self, project: Project) -> Ran:
+        """Go on with the last run."""
+        del project
+        return Ran(self.resume(self.last), Watched(), Redactor())
 
     def resume(self, run_id: str) -> RunResult:
         round_ = self.ask(lambda found: found.resume(run_id))

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from runner.endings import Newest
 from runner.errors import Failure, FailureKind, JsonObject
 from runner.history import keeping
 from runner.history.journal import Journal
@@ -78,22 +79,6 @@ def _about(project: Project, action: Action, needs: Needs) -> _About:
     )
 
 
-@dataclass(slots=True)
-class _Newest:
-    """The last execution that did something in a workflow, and so in the one that called it.
-
-    `finally` belongs to what was before it: what of it is older than that is done again.
-    """
-
-    outer: "_Newest | None" = None
-    execution: int = 0
-
-    def see(self, execution: int) -> None:
-        self.execution = max(self.execution, execution)
-        if self.outer is not None:
-            self.outer.see(execution)
-
-
 class HistoryScope:
     """A scope that writes down what the one inside it does, and does nothing twice that is written down as done.
 
@@ -101,11 +86,11 @@ class HistoryScope:
     """
 
     def __init__(
-        self, inner: Scope, recorder: Recorder, newest: _Newest | None = None, *, floor: int = 0
+        self, inner: Scope, recorder: Recorder, newest: Newest | None = None, *, floor: int = 0
     ) -> None:
         self._inner = inner
         self._recorder = recorder
-        self._newest = newest or _Newest()
+        self._newest = newest or Newest()
         self._floor = floor
 
     async def step(self, key: str, ref: JsonObject) -> JsonObject:
@@ -179,13 +164,13 @@ class HistoryScope:
     def called(self, key: str, timeout: float | None) -> "HistoryScope":
         """Give the scope of a called workflow, which has a `finally` of its own."""
         inner = self._inner.called(key, timeout)
-        return HistoryScope(inner, self._recorder, _Newest(self._newest), floor=self._floor)
+        return HistoryScope(inner, self._recorder, Newest(self._newest), floor=self._floor)
 
     def cleanup(self, *, stopped: bool) -> "HistoryScope":
         """Give the scope of `on_failure` and `finally`."""
         inner = self._inner.cleanup(stopped=stopped)
         floor = max(self._floor, self._newest.execution)
-        return HistoryScope(inner, self._recorder, _Newest(self._newest.outer), floor=floor)
+        return HistoryScope(inner, self._recorder, Newest(self._newest.outer), floor=floor)
 
     def _restored(self, key: str, found: Step, about: _About) -> JsonObject | None:
         """Give a recorded result as the step gave it; None where it must be done again, and may be."""

@@ -10,7 +10,6 @@ from tests.oidc.server import OAuthServer
 from tests.oidc.server import running as oauth_running
 from tests.servers.certificates import Authority
 from tests.servers.openbao import OpenBao
-from tests.servers.temporal import Temporal
 
 
 @pytest.fixture(scope="session")
@@ -65,10 +64,3 @@ def vault_tls(openbao_tls: OpenBao, tmp_path: Path) -> Workspace:
     workspace.mount("secret")
     workspace.policy("reader", "secret/data/*")
     return workspace
-
-
-@pytest.fixture(scope="session")
-def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Temporal]:
-    """A Temporal server."""
-    with Temporal(tmp_path_factory.mktemp("temporal")) as server:
-        yield server

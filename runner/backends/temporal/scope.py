@@ -14,6 +14,7 @@ from temporalio.common import RetryPolicy
 
 from runner import idempotency
 from runner.backends.temporal import HEARTBEAT, PERFORM
+from runner.endings import Newest
 from runner.errors import Failure, FailureKind, JsonObject
 from runner.items import Block
 from runner.model import Action
@@ -45,9 +46,9 @@ class Slices(Protocol):
 
 @dataclass(slots=True)
 class Execution:
-    """What one Temporal workflow knows of its run, over every resume.
+    """What one Temporal workflow knows of its run, over every resume; a resume begins a new `round`.
 
-    `recorded` are the results of steps by key, `kept` those of single items by block and index. `unknown` names the steps
+    `recorded` are the rounds and results of steps by key, `kept` those of single items by block and index. `unknown` names the steps
     that were in flight when their worker died and that must not simply be sent again. `queue` is the one of a worker where
     sensitive outputs are held.
     """
@@ -55,8 +56,9 @@ class Execution:
     project: Project
     plan: Plan
     run: JsonObject
-    recorded: dict[str, JsonObject] = field(default_factory=dict)
-    kept: dict[str, dict[int, JsonObject]] = field(default_factory=dict)
+    round: int = 1
+    recorded: dict[str, tuple[int, JsonObject]] = field(default_factory=dict)
+    kept: dict[str, dict[int, tuple[int, JsonObject]]] = field(default_factory=dict)
     slept: set[str] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
     stop: Status | None = None
@@ -64,6 +66,16 @@ class Execution:
     slices: Slices | None = None
     settled: list[ActionResult] = field(default_factory=list)
     counts: dict[str, JsonObject] = field(default_factory=dict)
+
+    def begin(self, number: int) -> None:
+        """Begin a round: what it took over counts, how the one before it ended does not."""
+        self.round = number
+        self.stop = None
+        self.settled.clear()
+        self.unknown.clear()
+        # A poll is asked anew, and waits anew.
+        self.slept = {key for key in self.slept if "#" not in key}
+        self.recorded = {key: found for key, found in self.recorded.items() if not _not_yet(key, found[1])}
 
 
 class TemporalScope:
@@ -77,8 +89,12 @@ class TemporalScope:
         final: bool = False,
         depth: int = 0,
         outer: tuple[tuple[float, int], ...] = (),
+        newest: Newest | None = None,
+        floor: int = 0,
     ) -> None:
         self.execution = execution
+        self.newest = newest or Newest()
+        self.floor = floor
         self.final = final
         self.depth = depth
         self._deadlines = (*outer, (deadline, depth))
@@ -88,12 +104,18 @@ class TemporalScope:
 
     async def step(self, key: str, ref: JsonObject) -> JsonObject:
         """Perform the action on some worker, or give its recorded result."""
-        result = self.execution.recorded.get(key)
-        if result is None:
+        known = self.execution.recorded.get(key)
+        if known is not None and known[0] >= self.floor:
+            number, result = known
+            self.newest.see(number)
+        else:
             self._check()
+            self.newest.see(self.execution.round)
+            if self.floor > 1:  # another ending of the run has idempotency keys of its own
+                ref = {**ref, "step": f"{key}@{self.floor}"}
             result = await self._perform(key, ref)
             if result["status"] != "failed":
-                self.execution.recorded[key] = result
+                self.execution.recorded[key] = (self.execution.round, result)
         if result["status"] == "failed" and not ref["handled"]:
             raise StepFailedError(result)
         return result
@@ -139,14 +161,27 @@ class TemporalScope:
         del key
         deadline = _NEVER if timeout is None else workflow.time() + timeout
         return TemporalScope(
-            self.execution, deadline, final=self.final, depth=self.depth + 1, outer=self._deadlines
+            self.execution,
+            deadline,
+            final=self.final,
+            depth=self.depth + 1,
+            outer=self._deadlines,
+            newest=Newest(self.newest),
+            floor=self.floor,
         )
 
     def cleanup(self, *, stopped: bool) -> "TemporalScope":
         """Give a scope that an earlier stop does not touch."""
         del stopped
         deadline = workflow.time() + CLEANUP_BUDGET
-        return TemporalScope(self.execution, deadline, final=True, depth=self.depth)
+        return TemporalScope(
+            self.execution,
+            deadline,
+            final=True,
+            depth=self.depth,
+            newest=Newest(self.newest.outer),
+            floor=max(self.floor, self.newest.execution),
+        )
 
     @property
     def deadlines(self) -> list[list[float]]:
@@ -247,6 +282,11 @@ def harmless(project: Project, action: Action) -> bool:
     if action.kind != "request":
         return True
     return idempotency.repeatable(action, project.connections.get(action.connection or ""))
+
+
+def _not_yet(key: str, result: JsonObject) -> bool:
+    """Tell whether a result is that of a poll (`poll#4`) whose condition was not true yet."""
+    return "#" in key.rpartition("/")[2] and not result.get("done")
 
 
 def _failed(message: str, remedy: str) -> JsonObject:

@@ -99,14 +99,16 @@ class _Slicing:
             "final": self.scope.final,
             "depth": self.scope.depth,
             "queue": execution.queue,
+            "round": execution.round,
+            "floor": self.scope.floor,
             "kept": {
-                str(at): result
-                for at, result in execution.kept.get(self.key, {}).items()
-                if start <= at < start + len(part)
+                str(at): found
+                for at, found in execution.kept.get(self.key, {}).items()
+                if start <= at < start + len(part) and found[0] >= self.scope.floor
             },
             "recorded": {
-                key: result
-                for key, result in execution.recorded.items()
+                key: found
+                for key, found in execution.recorded.items()
                 if _within(key, self.key, start, start + len(part))
             },
         }
@@ -120,9 +122,15 @@ class _Slicing:
         kept = self.execution.kept.setdefault(self.key, {})
         outputs = answer["gathered"]["outputs"]
         hidden = {"sensitive": True} if answer["gathered"]["sensitive"] else None
-        for at in answer["succeeded"]:
-            kept[at] = {"status": "succeeded", "record": {}, **(hidden or {"output": outputs[at - start]})}
-        self.execution.recorded.update(answer["recorded"])
+        for at, number in answer["succeeded"]:
+            kept[at] = (
+                number,
+                {"status": "succeeded", "record": {}, **(hidden or {"output": outputs[at - start]})},
+            )
+        self.execution.recorded |= {
+            key: (number, found) for key, (number, found) in answer["recorded"].items()
+        }
+        self.scope.newest.see(answer["newest"])
         self.execution.unknown += answer["unknown"]
 
     async def _pass_on(self, handle: "workflow.ChildWorkflowHandle[Any, Any]") -> None:

@@ -100,9 +100,7 @@ class RunWorkflow:
         execution = self.execution
         assert execution is not None
         self.phase, self.result, self.stopped = "running", None, None
-        execution.stop = None
-        execution.settled.clear()
-        execution.unknown.clear()
+        execution.begin(self.rounds)
         work = asyncio.create_task(self._alone(execution, budget, lock))
         while not work.done():
             try:
@@ -210,9 +208,9 @@ class RunWorkflow:
         """Forget results whose sensitive output was held by another worker; says why, where that may not be repeated."""
         execution = self.execution
         assert execution is not None
-        gone = [key for key, result in execution.recorded.items() if result.get("sensitive")]
+        gone = [key for key, (_, result) in execution.recorded.items() if result.get("sensitive")]
         gone += [
-            key for key, kept in execution.kept.items() for each in kept.values() if each.get("sensitive")
+            key for key, kept in execution.kept.items() for _, each in kept.values() if each.get("sensitive")
         ]
         for key in gone:
             action = _action_of(execution.project, execution.plan.workflow, key)
@@ -300,26 +298,36 @@ class SliceWorkflow:
         """Perform the items; gives what came of them, which succeeded, and the steps of those that did not."""
         plan = plan_of(given["plan"])
         project = project_of(plan)
-        execution = Execution(project, plan, given["run"], queue=given["queue"], stop=self.stopped)
-        execution.recorded.update(given["recorded"])
+        execution = Execution(
+            project, plan, given["run"], round=given["round"], queue=given["queue"], stop=self.stopped
+        )
+        execution.recorded |= {key: (number, found) for key, (number, found) in given["recorded"].items()}
         self.execution = execution
         deadlines = [(deadline, depth) for deadline, depth in given["deadlines"]]
         own = deadlines[-1] if deadlines else (float("inf"), given["depth"])
         scope = TemporalScope(
-            execution, own[0], final=given["final"], depth=given["depth"], outer=tuple(deadlines[:-1])
+            execution,
+            own[0],
+            final=given["final"],
+            depth=given["depth"],
+            outer=tuple(deadlines[:-1]),
+            floor=given["floor"],
         )
-        kept: dict[int, JsonObject] = {int(at): result for at, result in given["kept"].items()}
-        succeeded: list[int] = sorted(kept)
+        kept: dict[int, tuple[int, JsonObject]] = {
+            int(at): (number, found) for at, (number, found) in given["kept"].items()
+        }
+        succeeded: dict[int, int] = {at: number for at, (number, _) in kept.items()}
         block = Interpreter.block_of(project, plan, scope, given["block"])
         once = block.once
 
         async def known(ref: JsonObject, within: Any) -> JsonObject:
             at = ref["index"]
             if at in kept:
-                return kept[at]
+                scope.newest.see(kept[at][0])
+                return kept[at][1]
             result = await once(ref, within)
             if result["status"] == "succeeded":
-                succeeded.append(at)
+                succeeded[at] = execution.round
             return result
 
         whole = Block(
@@ -338,10 +346,11 @@ class SliceWorkflow:
         done = {f"{block.key}[{at}]" for at in succeeded}
         return {
             "gathered": gathered,
-            "succeeded": sorted(succeeded),
+            "succeeded": sorted(succeeded.items()),
+            "newest": scope.newest.execution,
             "recorded": {
-                key: result
-                for key, result in execution.recorded.items()
+                key: found
+                for key, found in execution.recorded.items()
                 if key[: key.index("]", len(block.key)) + 1] not in done
             },
             "unknown": execution.unknown,
