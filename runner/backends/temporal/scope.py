@@ -12,10 +12,10 @@ from typing import Protocol
 from temporalio import exceptions, workflow
 from temporalio.common import RetryPolicy
 
-from runner import idempotency
 from runner.backends.temporal import HEARTBEAT, PERFORM
 from runner.endings import Newest
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.history import keeping
 from runner.items import Block
 from runner.model import Action
 from runner.plan import Plan
@@ -279,9 +279,7 @@ class TemporalScope:
 
 def harmless(project: Project, action: Action) -> bool:
     """Tell whether doing an action again does no harm although it may have been done."""
-    if action.kind != "request":
-        return True
-    return idempotency.repeatable(action, project.connections.get(action.connection or ""))
+    return keeping.harmless(action, project.connections.get(action.connection or ""))
 
 
 def _not_yet(key: str, result: JsonObject) -> bool:

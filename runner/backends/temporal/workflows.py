@@ -29,8 +29,8 @@ from runner.backends.temporal.scope import Execution, TemporalScope, harmless
 from runner.backends.temporal.slices import in_slices
 from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.history.keys import action_of
 from runner.items import Block
-from runner.project import Project
 from runner.result import Status
 
 _QUEUED = 2.0
@@ -213,8 +213,8 @@ class RunWorkflow:
             key for key, kept in execution.kept.items() for _, each in kept.values() if each.get("sensitive")
         ]
         for key in gone:
-            action = _action_of(execution.project, execution.plan.workflow, key)
-            if action is None or not harmless(execution.project, action):
+            found = action_of(execution.project, execution.plan.workflow, key)
+            if found is None or not harmless(execution.project, found[1]):
                 return (
                     f"the sensitive output of '{key}' is gone with its worker, and doing it again may do harm",
                     "run the workflow anew",
@@ -371,20 +371,6 @@ class SliceWorkflow:
 
 def _never_began(outcome: Outcome) -> bool:
     return outcome.error is not None and outcome.error.kind is FailureKind.LOCKED
-
-
-def _action_of(project: Project, name: str, key: str) -> Any:
-    """Find the action that a step of a run belongs to, through called workflows."""
-    found = project.workflows[name]
-    head, _, rest = key.partition("/")
-    if head in ("on_failure", "finally"):
-        second, _, rest = rest.partition("/")
-        head = f"{head}/{second}"
-    plain = head.split("[")[0].split("#")[0]
-    action = next((each for each in found.every_action if each.key == plain), None)
-    if action is None or not rest:
-        return action
-    return _action_of(project, action.config, rest)
 
 
 def _not_started(kind: FailureKind, message: str, remedy: str | None) -> Outcome:
