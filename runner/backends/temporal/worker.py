@@ -32,7 +32,8 @@ async def work(
     from runner.backends.temporal.activities import Activities
     from runner.backends.temporal.beside import LockWorkflow, TriggerWorkflow
     from runner.backends.temporal.limiter import LimitWorkflow
-    from runner.backends.temporal.workflows import RunWorkflow, SliceWorkflow
+    from runner.backends.temporal.slice_workflow import SliceWorkflow
+    from runner.backends.temporal.workflows import RunWorkflow
 
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     queue = f"{address.task_queue}/{name}"

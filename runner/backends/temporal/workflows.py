@@ -1,4 +1,4 @@
-"""What Temporal runs: a run, and a slice of the items of one of its actions.
+"""A run, as Temporal runs it: its rounds, its lock, and the time in which it can be resumed.
 
 Not in Temporal's sandbox: the interpreter varies with nothing, which the architecture test holds, and reading a project
 imports what the sandbox would import anew for every run.
@@ -21,7 +21,6 @@ from runner.backends.temporal import (
     PREPARE,
     RELEASE,
     RUN,
-    SLICE,
     results,
 )
 from runner.backends.temporal.documents import plan_of, project_of
@@ -30,7 +29,6 @@ from runner.backends.temporal.slices import in_slices
 from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureKind, JsonObject
 from runner.history.keys import action_of
-from runner.items import Block
 from runner.result import Status
 
 _QUEUED = 2.0
@@ -282,91 +280,6 @@ class RunWorkflow:
             "result": self.result,
             "unknown": list(execution.unknown) if execution else [],
         }
-
-
-@workflow.defn(name=SLICE, sandboxed=False)
-class SliceWorkflow:
-    """Some items of one action of a run."""
-
-    def __init__(self) -> None:
-        self.execution: Execution | None = None
-        self.halted = False
-        self.stopped: Status | None = None
-
-    @workflow.run
-    async def run(self, given: JsonObject) -> JsonObject:
-        """Perform the items; gives what came of them, which succeeded, and the steps of those that did not."""
-        plan = plan_of(given["plan"])
-        project = project_of(plan)
-        execution = Execution(
-            project, plan, given["run"], round=given["round"], queue=given["queue"], stop=self.stopped
-        )
-        execution.recorded |= {key: (number, found) for key, (number, found) in given["recorded"].items()}
-        self.execution = execution
-        deadlines = [(deadline, depth) for deadline, depth in given["deadlines"]]
-        own = deadlines[-1] if deadlines else (float("inf"), given["depth"])
-        scope = TemporalScope(
-            execution,
-            own[0],
-            final=given["final"],
-            depth=given["depth"],
-            outer=tuple(deadlines[:-1]),
-            floor=given["floor"],
-        )
-        kept: dict[int, tuple[int, JsonObject]] = {
-            int(at): (number, found) for at, (number, found) in given["kept"].items()
-        }
-        succeeded: dict[int, int] = {at: number for at, (number, _) in kept.items()}
-        block = Interpreter.block_of(project, plan, scope, given["block"])
-        once = block.once
-
-        async def known(ref: JsonObject, within: Any) -> JsonObject:
-            at = ref["index"]
-            if at in kept:
-                scope.newest.see(kept[at][0])
-                return kept[at][1]
-            result = await once(ref, within)
-            if result["status"] == "succeeded":
-                succeeded[at] = execution.round
-            return result
-
-        whole = Block(
-            block.key,
-            block.shared,
-            block.items,
-            known,
-            first=block.first,
-            concurrency=given["width"],
-            goes_on=block.goes_on,
-        )
-        try:
-            gathered = await whole.run(scope, lambda: self.halted)
-        finally:
-            scope.close()
-        done = {f"{block.key}[{at}]" for at in succeeded}
-        return {
-            "gathered": gathered,
-            "succeeded": sorted(succeeded.items()),
-            "newest": scope.newest.execution,
-            "recorded": {
-                key: found
-                for key, found in execution.recorded.items()
-                if key[: key.index("]", len(block.key)) + 1] not in done
-            },
-            "unknown": execution.unknown,
-        }
-
-    @workflow.signal
-    def halt(self) -> None:
-        """Start no item any more."""
-        self.halted = True
-
-    @workflow.signal
-    def stop(self, status: str) -> None:
-        """Stop, as the run does."""
-        self.stopped = Status(status)
-        if self.execution is not None:
-            self.execution.stop = self.execution.stop or self.stopped
 
 
 def _never_began(outcome: Outcome) -> bool:
