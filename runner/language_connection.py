@@ -179,6 +179,7 @@ def connection() -> Json:
         "connection",
         "A connection: an API, how to reach it, and where its credentials are.",
         {"type": chosen_type, **_CONNECTION_KEYS},
+        **{"$defs": ready.definitions()},
         allOf=[
             *branches,
             {"if": generic, "then": {"properties": {"variables": False}}},

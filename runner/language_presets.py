@@ -30,6 +30,21 @@ def branches() -> list[Json]:
     return [*_shared("auth"), *_shared("variables")]
 
 
+def definitions() -> Json:
+    """Give the fields of auth types that the branches of presets refer to, each once."""
+    used = {
+        (scheme.type, field)
+        for preset in map(presets.load, presets.names())
+        for scheme in preset.schemes.values()
+        if scheme.type in _TAKING_WORDS
+        for field in scheme.fields
+    }
+    return {
+        f"{type_}.{field}": registry.load("auth", type_).SCHEMA["properties"][field]
+        for type_, field in sorted(used)
+    }
+
+
 def _shared(key: str) -> Iterator[Json]:
     """Give one branch for all presets that say the same of a key."""
     found: dict[str, tuple[Json | bool, list[str]]] = {}
@@ -106,7 +121,7 @@ def example(item: Field, scheme: Scheme, owner: str) -> Any:
     if item.example is not None:
         return item.example
     known: Json = registry.load("auth", scheme.type).SCHEMA["properties"].get(item.name, {})
-    plain = item.name == "client_id" or scheme.type not in _TAKING_WORDS
+    plain = scheme.type not in _TAKING_WORDS
     if item.name in known_names(scheme) and not is_secret(item, scheme) and not plain:
         return known["examples"][0]
     return f"vault://secret/{owner}#{item.name}"
@@ -120,7 +135,13 @@ def known_names(scheme: Scheme) -> frozenset[str]:
 def _field(item: Field, scheme: Scheme, known: Json) -> Json:
     """Describe a field: as the auth type does where it is its own, else by what the preset says."""
     if item.name in known and item.secret is None:
-        return dict(known[item.name])
+        if scheme.type not in _TAKING_WORDS:
+            return dict(known[item.name])
+        return {
+            "$ref": f"#/$defs/{scheme.type}.{item.name}",
+            "description": _sentence(item.description),
+            "examples": [example(item, scheme, "app")],
+        }
     if is_secret(item, scheme):
         return secret(_sentence(item.description))
     return text(_sentence(item.description), examples=[example(item, scheme, "app")])

@@ -283,7 +283,7 @@ def test_a_limit_is_understood(name: str, tmp_path: Path) -> None:
 def test_pages_follow_each_other(name: str, tmp_path: Path) -> None:
     """Two pages in the vendor's form, asked for as the vendor wants it, and no third."""
     pages = EXCHANGES[name]["pages"]
-    way = next(iter(presets.load(name).schemes))
+    paginate = presets.load(name).defaults["paginate"]
 
     def answer(request: Request) -> Sent:
         asked_for = {key: value for key, value in request.query if key in pages["asked"]}
@@ -296,7 +296,12 @@ def test_pages_follow_each_other(name: str, tmp_path: Path) -> None:
         project = make(
             tmp_path,
             {
-                "connections.d/c.yaml": {**connection_file(name, way), "base_url": server.url},
+                "connections.d/c.yaml": {
+                    "type": "none",
+                    "base_url": server.url,
+                    "paginate": paginate,
+                    "shared": True,
+                },
                 "workflows.d/main.yaml": {
                     "actions": [
                         {"id": "one", "connection": "c", "request": {"path": "/things", "paginate": True}},
@@ -305,7 +310,7 @@ def test_pages_follow_each_other(name: str, tmp_path: Path) -> None:
                 },
             },
         )
-        result = run(project, environ=environment("s3cret-")).result
+        result = run(project).result
         assert result.status is Status.SUCCEEDED, result.error
         sent = [dict(request.query) for request in server.sent("GET", "/things")]
     # Without `paginate` an action sends one request: a preset says how, never that.
