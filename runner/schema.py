@@ -36,10 +36,35 @@ _ARTICLES = {
 
 
 @cache
-def _schema(name: str) -> Any:
+def _shipped(name: str) -> Any:
     import json
 
-    return _forbidding(json.loads(schema_text(name)))
+    return json.loads(schema_text(name))
+
+
+@cache
+def _schema(name: str, type_: str | None = None) -> Any:
+    """Give a shipped schema; with a type only those of its branches that may concern it, which are few of very many."""
+    whole = _shipped(name)
+    if type_ is not None:
+        whole = {**whole, "allOf": [branch for branch in whole["allOf"] if _concerns(branch, type_)]}
+    return _forbidding(whole)
+
+
+def _concerns(branch: Any, type_: str) -> bool:
+    condition = branch.get("if", {})
+    asked = condition.get("properties", {}).get("type")
+    if asked is None or "type" not in condition.get("required", ()):
+        return True
+    return type_ in asked.get("enum", (asked.get("const"),))
+
+
+def _type_of(name: str, value: Any) -> str | None:
+    """Give the type by which the branches of a schema are chosen; None where a schema has no such branches."""
+    if name != "connection":
+        return None
+    type_ = value.get("type") if isinstance(value, dict) else None
+    return type_ if isinstance(type_, str) else ""
 
 
 def _forbidding(schema: Any) -> Any:
@@ -70,8 +95,8 @@ def _judge(schema: Any) -> Any:
 
 
 @cache
-def _shipped_judge(name: str) -> Any:
-    return _judge(_schema(name))
+def _shipped_judge(name: str, type_: str | None) -> Any:
+    return _judge(_schema(name, type_))
 
 
 @cache
@@ -100,11 +125,13 @@ def _validator(schema: Any) -> Any:
 
 def check(name: str, value: Any, locate: Locate) -> list[tuple[Pointer, Diagnostic]]:
     """Check the value of a file against the schema `name`; gives each diagnostic with the pointer it belongs to."""
-    if _accepts(_shipped_judge(name), value):
+    type_ = _type_of(name, value)
+    if _accepts(_shipped_judge(name, type_), value):
         return []
+    whole = _schema(name, type_)
     found: dict[tuple[Any, ...], tuple[Pointer, Diagnostic]] = {}
-    for problem in _validator(_schema(name)).iter_errors(value):
-        for pointer, diagnostic in _explain(problem, locate, _schema(name)):
+    for problem in _validator(whole).iter_errors(value):
+        for pointer, diagnostic in _explain(problem, locate, whole):
             found.setdefault((pointer, diagnostic.rule, diagnostic.message), (pointer, diagnostic))
     return list(found.values())
 
