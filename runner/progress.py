@@ -11,7 +11,7 @@ from runner.errors import Failure, FailureKind
 from runner.redirects import Origin
 from runner.tls import network_failure, unreachable
 
-Phase = Literal["start", "connect", "proxy", "tls", "answer", "body"]
+Phase = Literal["start", "connect", "proxy", "tls", "upload", "answer", "body"]
 
 
 class Progress:
@@ -57,6 +57,8 @@ class Progress:
         timeout = written(self._timeout)
         if self.phase in {"connect", "proxy", "tls"}:
             what = f"no connection to {self.place} within {timeout}"
+        elif self.phase == "upload":
+            what = f"{self.place} did not take the body of the request within {timeout}"
         elif self.phase == "body":
             what = f"the body of the answer from {self.place} did not end within {timeout}"
         else:

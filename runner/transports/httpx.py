@@ -185,6 +185,8 @@ class _Trace:
                 return
             self._half_open = None
             self._progress.sending()
+        elif step in ("send_request_body.started", "send_request_body.complete"):
+            self._progress.phase = "upload" if step.endswith("started") else "answer"
 
     async def close(self) -> None:
         """Close a connection that was cancelled in the middle of its TLS handshake: httpcore forgets it open."""

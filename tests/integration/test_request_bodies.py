@@ -16,6 +16,7 @@ from runner.plan import describe
 from runner.template import Mode
 from tests.projects import bench, planned, request, simple, tries
 from tests.servers.http import Handler, Request, Response, Server, Takeover, reply
+from tests.servers.listeners import silent_port
 from tests.template_maker import made
 
 JsonObject = dict[str, Any]
@@ -246,6 +247,28 @@ def test_an_answer_before_the_end_of_the_body(
     assert error["message"].startswith("the server answered 413")
     error = result_of(server, tmp_path, monkeypatch, "/close", body={"file": "f"})["error"]
     assert error["kind"] == "connection"
+
+
+@pytest.mark.parametrize("transport", ["httptools", "httpx"])
+def test_a_server_that_does_not_take_the_body(
+    transport: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(64 << 20)
+    with silent_port() as port:
+        found = simple(
+            tmp_path,
+            [
+                request(
+                    "one", "PUT", body={"file": "large"}, more={"timeout": "500ms", "retry": {"attempts": 1}}
+                )
+            ],
+            url=f"http://127.0.0.1:{port}",
+        )
+        error = bench(found, monkeypatch, environ={"RUNNER_TRANSPORT": transport}).perform("one")["error"]
+    assert error["kind"] == "timeout"
+    assert error["message"] == f"127.0.0.1:{port} did not take the body of the request within 500ms"
+    assert "raise `timeout`" in error["help"]
 
 
 # --- GraphQL

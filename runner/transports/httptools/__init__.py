@@ -59,7 +59,9 @@ class Transport:
                 connection.write(head + body if body else head)
             else:
                 connection.write(head)
+                progress.phase = "upload"
                 await _stream(body, connection, answer)
+                progress.phase = "answer"
             while not answer.status:
                 await answer.changed()
         except BaseException:
