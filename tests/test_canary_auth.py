@@ -57,6 +57,9 @@ AUTH: Mapping[str, JsonObject] = {
     },
     "jwt": {"key": "env://SECRET", "algorithm": "HS256", "claims": {"iss": "robot"}},
     "github_app": {"app_id": "1", "installation_id": "2", "private_key": "env://PEM"},
+    "oauth2": {
+        "grant": "client_credentials", "token_url": "URL/token", "client_id": "robot", "client_secret": "env://SECRET",
+    },
     "session": {
         "username": "robot", "password": "env://SECRET", "login": LOGIN, "token": "{{ response.body.id }}", "in": "cookie",
         "name": "sid", "logout": {"path": "/login"},
@@ -102,6 +105,12 @@ def _log_in(received: Request) -> Answer:
     return reply({"id": GIVEN, "echo": _echo(received)})
 
 
+def _token(received: Request) -> Answer:
+    return reply(
+        {"access_token": INSTALLATION, "token_type": "Bearer", "expires_in": 3600, "echo": _echo(received)}
+    )
+
+
 def _installation(received: Request) -> Answer:
     ends = datetime.now(UTC).replace(year=2099).strftime("%Y-%m-%dT%H:%M:%SZ")
     return reply({"token": INSTALLATION, "expires_at": ends, "echo": _echo(received)}, status=201)
@@ -111,6 +120,7 @@ def _installation(received: Request) -> Answer:
 def api() -> Iterator[Server]:
     routes = {
         "POST /login": _log_in,
+        "POST /token": _token,
         "POST /app/installations/2/access_tokens": _installation,
         "* /*/echo": lambda received: _challenge(received) or reply(_echo(received)),
         "* /*/error": lambda received: _challenge(received) or _error(received),
@@ -127,7 +137,7 @@ def project_of(kinds: list[str], url: str) -> JsonObject:
     for kind in kinds:
         made[f"connections.d/{kind}.yaml"] = {
             "type": kind, "base_url": url, "shared": True, "error_message": "{{ response.body.error }}",
-            "test": {"path": f"/{kind}/error"}, **({"auth": AUTH[kind]} if AUTH[kind] else {}),
+            "test": {"path": f"/{kind}/error"}, **({"auth": json.loads(json.dumps(AUTH[kind]).replace("URL", url))} if AUTH[kind] else {}),
         }  # fmt: skip
         actions += [
             {
