@@ -112,9 +112,8 @@ class HistoryScope:
             raise StepFailedError(_unrecorded(problem)) from None
         if "#" in key:
             self._recorder.performed.add(key)
-        if (
-            self._floor > 1
-        ):  # a new ending of the run is no repetition of the last one: it has idempotency keys of its own
+        if self._floor > 1:
+            # A new ending of the run repeats none before it: it has idempotency keys of its own.
             ref = {**ref, "step": f"{key}@{self._floor}"}
         try:
             result = await self._inner.step(key, ref)
