@@ -93,7 +93,11 @@ class ConnectionMeans:
         from runner.waits import retry_after
 
         home = urlsplit(message.url)[:2] == urlsplit(self.base_url())[:2]
-        check_url(message.url, self._place(), allow_http=home and self._connection.allow_http)
+        check_url(
+            message.url,
+            self._place(),
+            allow_http=home and self._connection.allow_http and not message.encrypted,
+        )
         retry = self._connection.retry or Retry()
         most = self._session.project.policy.max_attempts
         attempts = retry.attempts if most is None else min(most, retry.attempts)

@@ -162,6 +162,8 @@ class Message:
     body: bytes | None = None
     harmless: bool = False
     """Whether it may be sent again even where the server may have acted on it."""
+    encrypted: bool = False
+    """Whether plain http to another machine is refused even where `allow_http` permits it to the base URL."""
 
 
 class Store(Protocol):

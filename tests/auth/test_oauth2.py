@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path as FilePath
@@ -18,6 +19,7 @@ from runner.auth.oauth2.holder import Holder
 from runner.errors import Failure, FailureError, FailureKind
 from runner.sensitive import Secret
 from tests.auth.means import Lent, Path
+from tests.projects import make, request, run
 from tests.rules.projects import loaded
 
 SECRET = "the+client/secret=1"
@@ -463,3 +465,20 @@ def test_a_reference_that_cannot_be_written_back_is_an_error(
     assert (only.rule, found in only.message) == ("malformed-secret-ref", True)
     made["auth"] = {**auth, "rotates": False}
     assert not loaded(root / "b", {"connections.d/api.yaml": json.dumps(made)}).diagnostics
+
+
+@pytest.mark.parametrize("auth", [{}, {"client_auth": "basic"}])
+def test_tokens_never_travel_in_the_clear(auth: dict[str, Any], tmp_path: FilePath) -> None:
+    """`allow_http` is for the API: a URL that only the run knows is refused there."""
+    url = "http://{{ vars.host }}/token"
+    connection = {"type": "oauth2", "base_url": "http://api.test", "shared": True, "allow_http": True,
+                  "auth": {**CLIENT, "token_url": url, **auth}}  # fmt: skip
+    files = {
+        "runner.yaml": {"vars": {"host": "localhost"}},
+        "connections.d/api.yaml": connection,
+        "workflows.d/main.yaml": {"actions": [request("one")]},
+    }
+    project = make(tmp_path, files)
+    project = dataclasses.replace(project, vars={"host": "api.test"})
+    ran = run(project, environ={"SECRET": SECRET})
+    assert ran.failure == ("not-allowed", "the URL is plain http to another machine")

@@ -113,7 +113,9 @@ class Endpoint:
         else:
             content, kind = urlencode(body).encode(), "application/x-www-form-urlencoded"
         sent = (("Content-Type", kind), ("Accept", "application/json"), *headers)
-        return await self._means.send(Message(method="POST", url=url, headers=sent, body=content))
+        return await self._means.send(
+            Message(method="POST", url=url, headers=sent, body=content, encrypted=True)
+        )
 
     def _with_client(self, body: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
         config = self._config
