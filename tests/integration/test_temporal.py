@@ -240,6 +240,37 @@ def test_a_worker_dies_while_requests_are_in_flight(desk: Desk, cluster: Cluster
     assert desk.counts() == {"POST /before": 1, "GET /slow": 2, "POST /slow": 2, "GET /after": 1}
 
 
+def test_of_two_workers_that_share_a_run_one_is_killed(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    """Items are shared out; those of the dead worker that were in flight, and no other, arrive twice."""
+    held = {f"/items/{number}" for number in range(8, 16)}
+    desk.held |= held
+    actions = [
+        {"id": "list", "set": {"numbers": "{{ range(24) | list }}"}},
+        request(
+            "each",
+            "PUT",
+            "/items/{{ item }}",
+            more={"for_each": "{{ actions.list.output.numbers }}", "concurrency": 8,
+                  "output": "{{ response.body.path }}"},
+        ),
+    ]  # fmt: skip
+    outputs = {"paths": "{{ actions.each.output }}"}
+    project = simple(tmp_path, actions, url=desk.server.url, outputs=outputs)
+    first, second = cluster.worker(), cluster.worker()
+    run_id = cluster.submit(project)
+    until(lambda: sum(desk.counts()[f"PUT {path}"] for path in held) >= 4)
+    first.kill()
+    desk.held.clear()
+    desk.go.set()
+    result = cluster.follow(run_id)
+    assert result.outputs == {"paths": [f"/items/{number}" for number in range(24)]}
+    counts = desk.counts()
+    assert len(counts) == 24
+    assert {name for name, count in counts.items() if count > 1} <= {f"PUT {path}" for path in held}
+    assert max(counts.values()) <= 2
+    assert second.process.poll() is None
+
+
 def test_resume_repeats_only_what_is_missing(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
     """In an action, in the items of two slices, and in the steps of one item."""
     desk.failing |= {"/items/7", "/items/22"}
@@ -288,6 +319,53 @@ def test_a_stop_lets_finally_run_and_can_be_resumed(desk: Desk, cluster: Cluster
     result = cluster.follow(run_id)
     assert result.status == "terminated"
     assert desk.counts() == {"POST /first": 1, "PUT /bye": 1}
+
+
+def test_cancelled_by_temporal_itself_it_ends_in_order(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    actions = [request("first", "POST", "/first"), {"id": "pause", "wait": "1h"}]
+    project = simple(tmp_path, actions, url=desk.server.url, **BYE)
+    cluster.worker()
+    run_id = cluster.submit(project)
+    until(lambda: desk.counts()["POST /first"] == 1)
+
+    async def cancel(found: Any) -> None:
+        await found.client.get_workflow_handle(run_id).cancel()
+
+    async def status(found: Any) -> Any:
+        return (await found.client.get_workflow_handle(run_id).describe()).status.name
+
+    cluster.ask(cancel)
+    until(lambda: cluster.ask(status) == "FAILED")
+    assert desk.counts() == {"POST /first": 1, "PUT /bye": 1}
+
+
+def test_histories_stay_short(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    """Items are in histories of their own, each a part of them: that of the run does not grow with their number."""
+    actions = [
+        {"id": "list", "set": {"numbers": "{{ range(420) | list }}"}},
+        request(
+            "each",
+            path="/{{ item }}",
+            more={"for_each": "{{ actions.list.output.numbers }}", "concurrency": 64},
+        ),
+    ]
+    project = simple(
+        tmp_path, actions, url=desk.server.url, outputs={"n": "{{ actions.each.output | length }}"}
+    )
+    cluster.worker()
+    run_id = cluster.submit(project)
+    assert cluster.follow(run_id).outputs == {"n": 420}
+
+    async def lengths(found: Any) -> dict[str, int]:
+        listed = found.client.list_workflows(f"TaskQueue = '{cluster.queue}'")
+        return {each.id: each.history_length async for each in listed}
+
+    until(lambda: len(cluster.ask(lengths)) == 4)
+    found = cluster.ask(lengths)
+    assert found.pop(run_id) < 80
+    assert sorted(name.rpartition("[")[2] for name in found) == ["0:200]", "200:400]", "400:420]"]
+    # Temporal warns at 10,240 events and ends what has more than 51,200.
+    assert max(found.values()) < 2000
 
 
 def test_the_time_of_a_run_is_over(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
@@ -342,8 +420,20 @@ def test_what_cannot_travel_is_refused(desk: Desk, cluster: Cluster, tmp_path: P
     (tmp_path / "ca.pem").write_text("x")
     files: JsonObject = {"tls": {"ca": "ca.pem"}}
     project = simple(tmp_path, [request("a")], url=desk.server.url, connection=files)
-    with pytest.raises(UsageError, match="is a file, and a worker has no files"):
+    with pytest.raises(
+        UsageError, match=r"`tls\.ca` of the connection 'api' is a file, and a worker has no files"
+    ):
         cluster.submit(project)
+    keys: dict[str, JsonObject] = {
+        "save_to": {"save_to": "a.bin"},
+        "body": {"method": "PUT", "body": {"file": "ca.pem"}},
+        "multipart": {"method": "POST", "multipart": {"a": [{"value": "x"}, {"file": "ca.pem"}]}},
+    }
+    for key, fields in keys.items():
+        request_: JsonObject = {"id": "a", "connection": "api", "request": {"path": "/", **fields}}
+        project = simple(tmp_path / key, [request_], url=desk.server.url)
+        with pytest.raises(UsageError, match=f"`{key}` of the action 'a' in 'main' is a file"):
+            cluster.submit(project)
 
 
 def test_nobody_is_there() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from runner import calls
 from runner import project as projects
 from runner.errors import JsonObject
+from runner.model import Action
 from runner.plan import Plan
 from runner.project import SETTINGS, Project
 
@@ -63,4 +64,26 @@ def unfit(project: Project, plan: Plan) -> tuple[str, str] | None:
                         f"`tls.{key}` of the connection '{name}' is a file, and a worker has no files of the project",
                         "store the PEM text in Vault and write a secret reference",
                     )
+        for action in workflow.every_action:
+            if file := _file_of(action):
+                return (
+                    f"`{file}` of the action '{action.id}' in '{workflow.name}' is a file, and a worker has no files of the project",
+                    "run this workflow without an engine",
+                )
     return None
+
+
+def _file_of(action: Action) -> str | None:
+    """Name the key of a request that reads or writes a file."""
+    if action.kind != "request":
+        return None
+    if action.config.save_to is not None:
+        return "save_to"
+    if action.config.body_kind == "file":
+        return "body"
+    if action.config.body_kind != "multipart" or not isinstance(action.config.body, dict):
+        return None
+    parts = [
+        each for part in action.config.body.values() for each in (part if isinstance(part, list) else [part])
+    ]
+    return "multipart" if any(isinstance(part, dict) and "file" in part for part in parts) else None
