@@ -1,14 +1,17 @@
 """A connection's value to a `Connection`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from runner import paginators
 from runner.auth import Bound
 from runner.bind import CONNECTION_ROOTS, URL_ROOTS, Binder, auth, rate_limit, retry
 from runner.diagnostics import error
+from runner.document import Pointer
 from runner.duration import seconds
-from runner.effective import Effective
+from runner.effective import Borrowed, Effective
 from runner.model import AllowRule, Connection, Paginate, ProxyLogin, TestRequest, Tls
 from runner.secret_ref import SecretRef, looks_like_reference
 from runner.template import Mode, Template, Tree
@@ -59,6 +62,25 @@ def bind(
         templates=tuple(binder.templates),
     )
     return None if binder.diagnostics else connection
+
+
+def templates_only(made: Effective, binder: Binder, broken: Collection[Pointer]) -> list[Template]:
+    """Make the templates of a connection that has errors, so that mistakes in them are reported as well.
+
+    Keys that have errors are left out as a whole, but headers and query parameters one by one. What the binder reports
+    of the rest is not meant: it has gaps.
+    """
+    value = {key: item for key, item in made.value.items() if (key,) not in {place[:1] for place in broken}}
+    for key in ("headers", "query"):
+        items = made.value.get(key)
+        if isinstance(items, Mapping) and (key,) not in broken:
+            value[key] = {name: item for name, item in items.items() if (key, name) not in broken}
+    # What is missing, or has the wrong shape, has been reported: it ends the attempt and nothing else.
+    with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):
+        auth(value["type"], value["auth"], binder)
+    with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):
+        bind("", replace(made, value={"base_url": "", **value, "type": "none", "auth": {}}), binder)
+    return [template for template in binder.templates if not isinstance(template.document, Borrowed)]
 
 
 def _query(value: Mapping[str, Any], binder: Binder) -> dict[str, Tree | SecretRef]:

@@ -10,7 +10,7 @@ from runner.bind import ACTION_ROOTS, ITEM_ROOTS, RESPONSE_ROOTS, SEND_ROOTS, VA
 from runner.diagnostics import error
 from runner.document import Document, Pointer
 from runner.duration import seconds
-from runner.model import Action, Exclusive, Input, Repeat, Trigger, Workflow
+from runner.model import Action, BrokenAction, Exclusive, Input, Repeat, Trigger, Workflow
 from runner.template import Mode
 
 _INPUT_KEYS = frozenset({"secret"})
@@ -37,6 +37,7 @@ def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointe
     secrets = {key: binder.secret(item, ("secrets", key)) for key, item in part("secrets").items()}
     defaults = part("defaults")
     sections: dict[str, tuple[Action, ...]] = {}
+    incomplete: list[BrokenAction] = []
     for section in _SECTIONS:
         listed = value.get(section)
         items = listed if isinstance(listed, list) else []
@@ -47,6 +48,7 @@ def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointe
                 name_of = item.get("id") if isinstance(item, dict) else None
                 unread.add(f"id:{name_of}" if isinstance(name_of, str) else section)
                 if isinstance(name_of, str):
+                    incomplete.append(_place_only(items, pointer, broken))
                     _templates_only(item, pointer, binder, defaults, broken)
                 continue
             if (section,) not in broken:
@@ -75,6 +77,7 @@ def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointe
         limits=part("limits"),
         templates=tuple(binder.templates),
         unread=frozenset(unread),
+        broken=tuple(incomplete),
     )
 
 
@@ -119,6 +122,24 @@ def _concurrency(value: Mapping[str, Any], binder: Binder) -> Exclusive | None:
         return None
     key = binder.template(value["key"], ("concurrency", "key"), VARS_ROOTS, mode=Mode.TEXT)
     return Exclusive(key=key, on_conflict=value.get("on_conflict", "queue"))
+
+
+def _place_only(items: Sequence[Any], pointer: Pointer, broken: frozenset[Pointer]) -> BrokenAction:
+    """Say where an action that has errors stands in the order."""
+    section, index = str(pointer[0]), int(pointer[1])
+    item = items[index]
+    needs = item.get("needs")
+    if any(place[:3] == (*pointer, "needs") for place in broken):
+        needs = [
+            each["id"] for each in items[:index] if isinstance(each, dict) and isinstance(each.get("id"), str)
+        ]
+    return BrokenAction(
+        id=item["id"],
+        section=section,
+        index=index,
+        needs=None if needs is None else tuple(needs),
+        pointer=pointer,
+    )
 
 
 def _templates_only(

@@ -283,6 +283,20 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenAction:
+    """What is known of an action that has errors: its place in the order, so that others can be judged by it.
+
+    `needs` are those written before it where its own cannot be read.
+    """
+
+    id: str
+    section: str
+    index: int
+    needs: tuple[str, ...] | None
+    pointer: Pointer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
     """A time at which a scheduler starts the workflow; `catch_up` is in seconds, `cron` None where it has errors."""
 
@@ -297,7 +311,10 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """A workflow file. `unread` names top-level keys and ids whose content has errors and is not known."""
+    """A workflow file. `unread` names top-level keys and ids whose content has errors and is not known.
+
+    `broken` are the actions that have errors and an id; they are in no other list.
+    """
 
     name: str
     document: Document
@@ -317,6 +334,7 @@ class Workflow:
     limits: Mapping[str, Any] = field(default_factory=dict)
     templates: tuple[Template, ...] = ()
     unread: frozenset[str] = frozenset()
+    broken: tuple[BrokenAction, ...] = ()
 
     @property
     def every_action(self) -> tuple[Action, ...]:

@@ -6,18 +6,22 @@ nothing else. `on_failure` starts when `actions` has ended, `finally` when both 
 
 from collections.abc import Iterator, Sequence
 
-from runner.model import Action, Workflow
+from runner.model import Action, BrokenAction, Workflow
 from runner.template import Template
 
+Step = Action | BrokenAction
 Reads = dict[tuple[str, int], frozenset[str] | None]
 """The ids that the templates of an action name, by its section and index; None where they may name any."""
 
 
 class Order:
-    """The order of one workflow. Ids that do not exist are left out, and a cycle ends nowhere: rules report both."""
+    """The order of one workflow. Ids that do not exist are left out, and a cycle ends nowhere: rules report both.
+
+    Actions that have errors elsewhere have their place in it: what waits for them waits for what they wait for.
+    """
 
     def __init__(self, workflow: Workflow) -> None:
-        self._lists = (workflow.actions, workflow.on_failure, workflow.finally_)
+        self._lists = _lists(workflow)
         self._direct: dict[str, tuple[str, ...]] = {}
         self._before: dict[str, frozenset[str]] = {}
         self._reads: Reads = {}
@@ -32,18 +36,18 @@ class Order:
                 if not _decides(template):
                     _add(self._performed, template)
 
-    def direct(self, action: Action) -> tuple[str, ...]:
+    def direct(self, action: Step) -> tuple[str, ...]:
         """Name the actions of its own list that an action waits for."""
         return self._direct[action.id]
 
-    def before(self, action: Action) -> frozenset[str]:
+    def before(self, action: Step) -> frozenset[str]:
         """Name the actions that have certainly ended when an action starts."""
         return self._before[action.id]
 
     def before_place(self, owner: tuple[str, int]) -> frozenset[str]:
         """Name the actions that have ended when the templates of an action, by section and index, are rendered.
 
-        Where the action has errors elsewhere, so that nothing is known of its `needs`, those written before count.
+        Of an action that has no id, nothing is known: those written before it count.
         """
         at = {"actions": 0, "on_failure": 1, "finally": 2}[owner[0]]
         for action in self._lists[at]:
@@ -65,8 +69,11 @@ class Order:
         return self._before[action.id] if names is None else self._before[action.id] & names
 
     def sequence(self) -> list[Action]:
-        """Give all actions, each after those that it waits for; in the order of the file where that leaves a choice."""
-        found: dict[str, Action] = {}
+        """Give all actions, each after those that it waits for; in the order of the file where that leaves a choice.
+
+        Those that have errors are left out.
+        """
+        found: dict[str, Step] = {}
         for actions in self._lists:
             waiting = list(actions)
             while waiting:
@@ -74,9 +81,9 @@ class Order:
                 chosen = (ready or waiting)[0]  # in a circle nothing is ready
                 waiting.remove(chosen)
                 found[chosen.id] = chosen
-        return list(found.values())
+        return [action for action in found.values() if isinstance(action, Action)]
 
-    def cycles(self) -> Iterator[tuple[Action, ...]]:
+    def cycles(self) -> Iterator[tuple[Step, ...]]:
         """Give each cycle once, beginning with the action of it that is written first."""
         for actions in self._lists:
             known = {action.id: action for action in actions}
@@ -87,7 +94,7 @@ class Order:
                     reported.update(path)
                     yield tuple(known[name] for name in path)
 
-    def _list(self, actions: Sequence[Action], earlier: frozenset[str]) -> None:
+    def _list(self, actions: Sequence[Step], earlier: frozenset[str]) -> None:
         ids = {action.id for action in actions}
         previous: tuple[str, ...] = ()
         for action in actions:
@@ -117,6 +124,19 @@ class Order:
                     seen.add(name)
                     ways.append([*way, name])
         return None
+
+
+def _lists(workflow: Workflow) -> tuple[Sequence[Step], ...]:
+    lists: tuple[Sequence[Step], ...] = (workflow.actions, workflow.on_failure, workflow.finally_)
+    if not workflow.broken:
+        return lists
+    names = ("actions", "on_failure", "finally")
+    return tuple(
+        sorted(
+            [*read, *(each for each in workflow.broken if each.section == name)], key=lambda each: each.index
+        )
+        for name, read in zip(names, lists, strict=True)
+    )
 
 
 def _add(reads: Reads, template: Template) -> None:

@@ -29,7 +29,8 @@ class Project:
 
     `users` is None where there is no users.yaml, and empty where it has errors.
     `connections` and `workflows` hold what could be read; the names of all files, readable or not, are in
-    `connection_names` and `workflow_names`. `texts` holds the text of every file by its shown path.
+    `connection_names` and `workflow_names`. `texts` holds the text of every file by its shown path, `stray_templates` the
+    templates of connections that have errors.
     """
 
     root: Path
@@ -47,6 +48,7 @@ class Project:
     workflow_names: frozenset[str] = frozenset()
     documents: dict[str, Document] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    stray_templates: list[Template] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
@@ -303,11 +305,17 @@ class _Loader:
         if found:
             report_typed_in(made.value.get("type"), made.value.get("auth"), binder)
             project.diagnostics += [item for item in binder.diagnostics if item not in project.diagnostics]
+            spare = Binder(made.origin(origin), made)
+            project.stray_templates += bind_connection.templates_only(
+                made, spare, {place for place, _ in found}
+            )
             return
         connection = bind_connection.bind(name, made, binder, made.sources(origin, document, SETTINGS))
         project.diagnostics += [item for item in binder.diagnostics if item not in project.diagnostics]
         if connection is not None:
             project.connections[name] = connection
+        else:
+            project.stray_templates += binder.templates
 
     def _chain(self, name: str, documents: dict[str, Document]) -> list[str] | None:
         """Follow `extends`: the connection first, what it extends after it; None, and a diagnostic, where it fails."""

@@ -29,10 +29,15 @@ _PART = re.compile(r"\s*(?:\.\s*\w+|\[\s*(?:'[^']*'|\"[^\"]*\"|-?\d+)\s*\])")
 
 
 def every_template(project: Project) -> Iterator[tuple[Template, Workflow | None]]:
-    """Give each template of the project, with the workflow it stands in, or None in a connection."""
+    """Give each template of the project, with the workflow it stands in, or None in a connection.
+
+    Those of actions and connections that have errors elsewhere are among them.
+    """
     for connection in project.connections.values():
         for template in connection.templates:
             yield template, None
+    for template in project.stray_templates:
+        yield template, None
     for workflow in project.workflows.values():
         for template in workflow.templates:
             yield template, workflow
@@ -76,6 +81,12 @@ def strings(document: Document) -> Iterator[tuple[Pointer, str]]:
 def settings_unread(project: Project) -> bool:
     """Tell whether runner.yaml has errors, so that nothing is known of what it says."""
     return any(found.primary.span.path == SETTINGS for found in project.diagnostics)
+
+
+def doubled(workflow: Workflow) -> bool:
+    """Tell whether an id is used twice: then nothing can be said of the order of that workflow."""
+    ids = [action.id for action in workflow.every_action] + [action.id for action in workflow.broken]
+    return len(set(ids)) < len(ids)
 
 
 def used(workflow: Workflow, root: str, declared: Collection[str] | None = None) -> frozenset[str] | None:

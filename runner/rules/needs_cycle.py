@@ -27,9 +27,10 @@ actions:
 from collections.abc import Iterator
 
 from runner.diagnostics import Diagnostic, Label, Severity
-from runner.model import Action, Workflow
-from runner.order import Order
+from runner.model import Workflow
+from runner.order import Order, Step
 from runner.project import Project
+from runner.rules import doubled
 from runner.source import Span
 
 SEVERITY = Severity.ERROR
@@ -39,12 +40,13 @@ SUMMARY = "actions wait for each other in a circle"
 def check(project: Project) -> Iterator[Diagnostic]:
     """Look for a circle in each list of actions."""
     for workflow in project.workflows.values():
-        if any(action.needs for action in workflow.every_action):
+        steps: tuple[Step, ...] = (*workflow.every_action, *workflow.broken)
+        if any(step.needs for step in steps) and not doubled(workflow):
             for cycle in Order(workflow).cycles():
                 yield _finding(workflow, cycle)
 
 
-def _finding(workflow: Workflow, cycle: tuple[Action, ...]) -> Diagnostic:
+def _finding(workflow: Workflow, cycle: tuple[Step, ...]) -> Diagnostic:
     names = " -> ".join(action.id for action in (*cycle, cycle[0]))
     pairs = list(zip(cycle, (*cycle[1:], cycle[0]), strict=True))
     places = [
@@ -63,7 +65,7 @@ def _finding(workflow: Workflow, cycle: tuple[Action, ...]) -> Diagnostic:
     )
 
 
-def _place(workflow: Workflow, action: Action, other: Action) -> Span:
+def _place(workflow: Workflow, action: Step, other: Step) -> Span:
     """Find where an action says that it waits for another: its `needs`, or where it stands."""
     if action.needs is None:
         return workflow.document.span((*action.pointer, "id"))

@@ -40,10 +40,10 @@ from dataclasses import dataclass
 from runner.calls import callee
 from runner.diagnostics import Diagnostic, Label, Severity, closest, names_hint
 from runner.model import Action, Workflow
-from runner.order import Order
+from runner.order import Order, Step
 from runner.project import Project
 from runner.reference import Reference
-from runner.rules import ROOTS, SECTIONS, every_template, place, settings_unread
+from runner.rules import ROOTS, SECTIONS, doubled, every_template, place, settings_unread
 from runner.template import Template
 
 SEVERITY = Severity.ERROR
@@ -85,15 +85,20 @@ def check(project: Project) -> Iterator[Diagnostic]:
             if found is not None:
                 yield found
     for workflow in project.workflows.values():
-        for action in workflow.every_action:
+        for action in _every_step(workflow):
             for index, name in enumerate(action.needs or ()):
                 yield from _needed(workflow, action, index, name)
 
 
-def _needed(workflow: Workflow, action: Action, index: int, name: str) -> Iterator[Diagnostic]:
+def _every_step(workflow: Workflow) -> tuple[Step, ...]:
+    """Give all actions, those that have errors last."""
+    return (*workflow.every_action, *workflow.broken)
+
+
+def _needed(workflow: Workflow, action: Step, index: int, name: str) -> Iterator[Diagnostic]:
     """Check one id of `needs`."""
     at = SECTIONS.index(action.section)
-    other = next((each for each in workflow.every_action if each.id == name), None)
+    other = next((each for each in _every_step(workflow) if each.id == name), None)
     related: tuple[Label, ...] = ()
     if other is not None and SECTIONS.index(other.section) <= at:
         return
@@ -101,12 +106,12 @@ def _needed(workflow: Workflow, action: Action, index: int, name: str) -> Iterat
         there = Label(workflow.document.span((*other.pointer, "id")), "it stands here")
         message = f"action '{name}' stands in `{other.section}`, which runs after this one"
         remedy, related = "an action can need those of its own list", (there,)
-    elif {f"id:{name}", *SECTIONS} & workflow.unread:
+    elif {*SECTIONS} & workflow.unread:
         return
     else:
-        known = [each.id for each in workflow.every_action if each.section == action.section]
+        known = [each.id for each in _every_step(workflow) if each.section == action.section]
         message = f"no action '{name}' to wait for"
-        remedy = names_hint(name, [each for each in known if each != action.id], what="actions")
+        remedy = names_hint(name, {each for each in known if each != action.id}, what="actions")
     yield Diagnostic(
         rule="undefined-reference",
         severity=SEVERITY,
@@ -220,35 +225,34 @@ class _Use:
 
     def _action(self, name: str) -> Diagnostic | None:
         workflow = self.workflow
-        if workflow is None or f"id:{name}" in workflow.unread:
+        if workflow is None:
             return None
         visible = self._visible(workflow)
         action = visible.get(name)
         if action is not None:
-            return self._inside(action)
-        other = next((item for item in workflow.every_action if item.id == name), None)
+            return self._inside(action) if isinstance(action, Action) else None
+        other = next((item for item in _every_step(workflow) if item.id == name), None)
         if other is not None:
-            return self._too_early(other)
+            return None if doubled(workflow) else self._too_early(other)
         if any(section in workflow.unread for section in SECTIONS):
             return None
         before = " before this one" if self.template.owner else ""
-        hidden = {item.removeprefix("id:") for item in workflow.unread if item.startswith("id:")}
-        remedy = names_hint(name, {*visible, *hidden}, prefix="actions.", what=f"actions{before}")
-        later = closest(name, [item.id for item in workflow.every_action if item.id not in visible])
+        remedy = names_hint(name, visible, prefix="actions.", what=f"actions{before}")
+        later = closest(name, [item.id for item in _every_step(workflow) if item.id not in visible])
         if later and "did you mean" not in remedy:
             remedy = f"'{later}' stands after this one" if self.template.owner else remedy
         return self._error(f"no action '{name}'{before}", 1, remedy)
 
-    def _visible(self, workflow: Workflow) -> dict[str, Action]:
+    def _visible(self, workflow: Workflow) -> dict[str, Step]:
         """List the actions that have ended when the template is rendered."""
         owner = self.template.owner
         if owner is None:
-            return {action.id: action for action in workflow.actions}
+            return {step.id: step for step in _every_step(workflow) if step.section == "actions"}
         assert self.order is not None
         ids = self.order.before_place(owner)
-        return {action.id: action for action in workflow.every_action if action.id in ids}
+        return {step.id: step for step in _every_step(workflow) if step.id in ids}
 
-    def _too_early(self, other: Action) -> Diagnostic:
+    def _too_early(self, other: Step) -> Diagnostic:
         assert self.workflow is not None
         there = Label(self.workflow.document.span((*other.pointer, "id")), "it stands here")
         owner = self.template.owner
@@ -266,7 +270,7 @@ class _Use:
             return self._error(message, 1, "outputs see `actions` only", there)
         if owner[0] == other.section:
             here = next(
-                (item for item in self.workflow.every_action if (item.section, item.index) == owner), None
+                (item for item in _every_step(self.workflow) if (item.section, item.index) == owner), None
             )
             if here is not None and here.needs is not None:
                 message = f"action '{other.id}' may still be running: this one does not wait for it"
@@ -281,7 +285,7 @@ class _Use:
         message = f"action '{other.id}' stands in `{other.section}`, which runs after this one"
         return self._error(message, 1, f"`{owner[0]}` sees only what runs before it", there)
 
-    def _direct(self, action: Action | None) -> tuple[str, ...]:
+    def _direct(self, action: Step | None) -> tuple[str, ...]:
         return () if action is None or self.order is None else self.order.direct(action)
 
     def _inside(self, action: Action) -> Diagnostic | None:

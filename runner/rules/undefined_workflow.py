@@ -28,6 +28,8 @@ actions:
 from collections.abc import Iterator
 
 from runner.diagnostics import Diagnostic, Severity, error, names_hint
+from runner.document import Pointer
+from runner.model import Workflow
 from runner.project import Project
 
 SEVERITY = Severity.ERROR
@@ -37,12 +39,23 @@ SUMMARY = "an action calls a workflow that does not exist"
 def check(project: Project) -> Iterator[Diagnostic]:
     """Check the name in every call."""
     for workflow in project.workflows.values():
-        for action in workflow.every_action:
-            if action.kind == "workflow" and action.config not in project.workflow_names:
+        for pointer, name in _named(workflow):
+            if name not in project.workflow_names:
                 others = project.workflow_names - {workflow.name}
                 yield error(
                     "undefined-workflow",
-                    f"no workflow '{action.config}'",
-                    workflow.document.span((*action.pointer, "workflow")),
-                    help=names_hint(action.config, others, what="workflows"),
+                    f"no workflow '{name}'",
+                    workflow.document.span((*pointer, "workflow")),
+                    help=names_hint(name, others, what="workflows"),
                 )
+
+
+def _named(workflow: Workflow) -> Iterator[tuple[Pointer, str]]:
+    """Give what calls name, in actions with other errors too."""
+    for action in workflow.every_action:
+        if action.kind == "workflow":
+            yield action.pointer, action.config
+    for broken in workflow.broken:
+        name = workflow.document.get(broken.pointer).get("workflow")
+        if isinstance(name, str):
+            yield broken.pointer, name

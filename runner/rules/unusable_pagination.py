@@ -50,24 +50,22 @@ def check(project: Project) -> Iterator[Diagnostic]:
 
 def _action(workflow: Workflow, action: Action, connection: Connection | None) -> Iterator[Diagnostic]:
     own = action.config.paginate
-    place = workflow.document.span((*action.pointer, "request", "paginate"), key=True)
     inherits = own is True or (isinstance(own, Paginate) and own.style is None)
     if inherits and (connection is None or connection.paginate is None):
         where = f"the connection '{connection.name}'" if connection else "a request without a connection"
         remedy = "add `style`, or `paginate` to the connection"
+        place = _place(workflow, action)
         yield _error(f"how pages follow each other is not said: {where} has no `paginate`", place, remedy)
         return
     paging = effective(action, connection)
     if paging is None:
         return
-    related: tuple[Label, ...] = ()
-    if connection is not None and not (isinstance(own, Paginate) and own.style is not None):
-        there = connection.locate(("paginate",))
-        if own is None:
-            place = workflow.document.span((*action.pointer, "request"), key=True)
-        related = (Label(there, f"the connection '{connection.name}' says how pages follow each other"),)
     for message, remedy in _problems(action, paging):
-        yield _error(message, place, remedy, *related)
+        related: tuple[Label, ...] = ()
+        if connection is not None and not (isinstance(own, Paginate) and own.style is not None):
+            there = connection.locate(("paginate",))
+            related = (Label(there, f"the connection '{connection.name}' says how pages follow each other"),)
+        yield _error(message, _place(workflow, action), remedy, *related)
     for key, template in (("next", getattr(paging.config, "next", None)), ("more", paging.more)):
         if isinstance(template, Template) and not _of_the_answer(template):
             yield _error(
@@ -75,6 +73,12 @@ def _action(workflow: Workflow, action: Action, connection: Connection | None) -
                 template.span,
                 "write a template such as {{ response.body.next }}",
             )
+
+
+def _place(workflow: Workflow, action: Action) -> Span:
+    """Find the `paginate` of a request, or the request that has none. Asked late: finding a place takes time."""
+    key = ("request",) if action.config.paginate is None else ("request", "paginate")
+    return workflow.document.span((*action.pointer, *key), key=True)
 
 
 def _problems(action: Action, paging: Paginate) -> Iterator[tuple[str, str]]:
