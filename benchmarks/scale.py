@@ -88,11 +88,12 @@ def _write(directory: Path, address: str, workflow: dict[str, Any]) -> None:
         (directory / name).write_text(json.dumps(value, indent=1))
 
 
-def run(directory: Path, count: int) -> Measured:
-    """Run the project once; raises RuntimeError where not every item came back."""
+def run(directory: Path, count: int, *, history: bool = False) -> Measured:
+    """Run the project once, with or without writing its history; raises RuntimeError where not every item came back."""
+    more = [] if history else ["--no-history"]
     before = time.perf_counter()
     process = subprocess.Popen(
-        [RUNNER, "run", "-q", "main", "-i", f"count={count}", "--no-history"],
+        [RUNNER, "run", "-q", "main", "-i", f"count={count}", *more],
         cwd=directory,
         env={"PATH": os.defpath, "HOME": str(directory), "API_TOKEN": TOKEN},
         stdin=subprocess.DEVNULL,
@@ -117,17 +118,18 @@ def main() -> None:
     parser.add_argument("counts", type=int, nargs="*", default=COUNTS, help="numbers of items")
     parser.add_argument("--concurrency", type=int, default=CONCURRENCY, help="default 64")
     parser.add_argument("--pages", action="store_true", help="pages of one request, one after the other")
+    parser.add_argument("--history", action="store_true", help="write each step down, as runs do by default")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="runner-scale-") as home, api() as address:
         if options.pages:
             write_pages(Path(home), address)
         else:
             write_project(Path(home), address, options.concurrency)
-        start = min((run(Path(home), 1) for _ in range(3)), key=lambda one: one.wall)
+        start = min((run(Path(home), 1, history=options.history) for _ in range(3)), key=lambda one: one.wall)
         print("| requests | wall | ms each | CPU, ms each | peak memory |")
         print("|---:|---:|---:|---:|---:|")
         for count in options.counts:
-            one = run(Path(home), count)
+            one = run(Path(home), count, history=options.history)
             wall, cpu = ((a - b) / count * 1000 for a, b in ((one.wall, start.wall), (one.cpu, start.cpu)))
             print(
                 f"| {count} | {one.wall:.1f} s | {wall:.2f} | {cpu:.2f} | {one.memory:.0f} MiB |", flush=True

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from runner import body_format
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import Action, Connection, Expect
-from runner.perform import Headers, holds
+from runner.perform import Headers
+from runner.template_text import holds
 
 if TYPE_CHECKING:
     from runner.client import Answer

@@ -130,7 +130,7 @@ class Attempts:
             return nullcontext()
         name = self.connection.name
 
-        def waiting(seconds: float) -> None:
+        def waiting(seconds: float | None) -> None:
             self.performance.watcher.queued(self.performance.key, {"wait": seconds, "connection": name})
 
         return self.performance.session.throttle(self.connection).turn(waiting)

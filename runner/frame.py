@@ -9,13 +9,13 @@ from runner.errors import JsonObject
 from runner.model import Action, Workflow
 from runner.order import Order
 from runner.perform import Headers
-from runner.perform import holds as true
 from runner.plan import Plan, secret_label
 from runner.project import Project
 from runner.reference import Reference
 from runner.result import ActionResult
 from runner.sensitive import MASK
 from runner.template import Template, Tree
+from runner.template_text import holds as true
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

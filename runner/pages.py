@@ -16,10 +16,10 @@ from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.filters import type_name
 from runner.model import Action, Connection, Paginate
 from runner.paginators import Page, Step, unusable
-from runner.perform import holds
 from runner.redirects import Origin, origin_of
 from runner.request import Built, allowed, build
 from runner.template import Template
+from runner.template_text import holds
 
 if TYPE_CHECKING:
     from runner.answer import Response

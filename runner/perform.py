@@ -18,6 +18,7 @@ from runner.plan import secret_label
 from runner.reference import Reference
 from runner.sensitive import Rendered, placeholder
 from runner.template import Tree
+from runner.template_text import holds
 
 if TYPE_CHECKING:
     from runner.answer import Response
@@ -53,17 +54,10 @@ class Watcher:
         """Be told that an attempt failed and when the next one starts."""
 
     def queued(self, key: str, data: JsonObject) -> None:
-        """Be told that the rate limit of a connection makes a request wait."""
+        """Be told that a connection makes a request wait: `wait` seconds for its rate limit, or None for a free place."""
 
     def paged(self, key: str, data: JsonObject) -> None:
         """Be told that a page was read: `page`, its number, and `items` of all pages so far."""
-
-
-def holds(value: Any) -> bool:
-    """Tell whether what a condition gave is true: text is judged by what it says, so that `false` as text is false."""
-    if isinstance(value, str):
-        return value.strip().lower() not in ("", "false")
-    return bool(value)
 
 
 class Performance:

@@ -20,6 +20,7 @@ from runner.reference import Reference
 from runner.secret_ref import MalformedReferenceError, ResolvedRef, SecretRef
 from runner.sensitive import Secret, placeholder
 from runner.template import Hide, Template, Tree
+from runner.template_text import holds
 
 KNOWN_LATER = "‹known at run time›"
 
@@ -172,7 +173,11 @@ def _shown(tree: Tree, context: Mapping[str, Any], hide: Hide) -> Any:
     try:
         return template.render_shown(tree, context, hide)
     except FailureError as problem:
-        return f"‹cannot be rendered: {problem.failure.message}›"
+        return _unrendered(problem)
+
+
+def _unrendered(problem: FailureError) -> str:
+    return f"‹cannot be rendered: {problem.failure.message}›"
 
 
 def secret_label(workflow: Workflow, reference: Reference) -> str | None:
@@ -293,8 +298,15 @@ def describe_call(action: Action, callee: Workflow, view: View) -> JsonObject:
 
 
 def _describe_condition(condition: Template | bool, view: View) -> bool | str:
-    known = isinstance(condition, bool) or view.known(condition)
-    return bool(view.show(condition)) if known else KNOWN_LATER
+    """Say whether a condition is true, as a run judges it; text where that is not known, or cannot be."""
+    if isinstance(condition, bool):
+        return condition
+    if not view.known(condition):
+        return KNOWN_LATER
+    try:
+        return holds(template.render_shown(condition, view.context, view.hide))
+    except FailureError as problem:
+        return _unrendered(problem)
 
 
 def _describe_items(action: Action, view: View) -> JsonObject:

@@ -1,6 +1,7 @@
 """One HTTP request of an action: built in two faces, sent, retried, judged."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 TEST_SECTION = "test"
 """The section of a connection's own test request, which `allow` does not bind: it is not a workflow's."""
+
+_PASS = re.compile(r"#[0-9]+")
+"""The number of a repetition in a key, of the action or of a call that it is in."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -186,7 +190,7 @@ def _download(action: Action, performance: "Performance") -> "Download | None":
         )
     session = performance.session
     owner = session.saved.setdefault(path.wire, performance.key)
-    if owner.partition("#")[0] != performance.key.partition("#")[0]:
+    if _PASS.sub("", owner) != _PASS.sub("", performance.key):
         raise FailureError(
             Failure(
                 kind=FailureKind.FILE,

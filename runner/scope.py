@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from runner.items import Block
 
 
+def without_repetition(key: str) -> str:
+    """Give the key of an action from that of one of its repetitions: `sync#2/poll` from `sync#2/poll#4`."""
+    before, slash, own = key.rpartition("/")
+    return before + slash + own.partition("#")[0]
+
+
+def is_repetition(key: str) -> bool:
+    """Tell whether a key is that of one repetition of an action, not only of an action inside of one."""
+    return without_repetition(key) != key
+
+
 class StepFailedError(BaseException):
     """An action failed for good and nobody handles it.
 

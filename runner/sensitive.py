@@ -7,16 +7,22 @@ import json
 import re
 import shlex
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Never
 from urllib.parse import quote, quote_plus
+
+from runner.needles import Needles
 
 MASK = "***"
 PASSING = 64
 """How many values of single requests are searched for at a time."""
 SHORTEST_SEARCHED = 6
 """Values under this many characters are not searched for: they would mask ordinary text (SPEC 7)."""
+SHORTEST_CORE = 3
+"""Runs of fewer characters stand in most texts, so a value is kept under one only where it has no longer one."""
+MOST_COMPILED = 500
+"""How many patterns are kept compiled; each takes some 10 KiB."""
 
 
 class Secret:
@@ -89,10 +95,11 @@ class Redactor:
 
     def __init__(self) -> None:
         self._added: set[str] = set()
-        self._replacements: dict[str, str] = {}
-        self._ordered: tuple[str, ...] = ()
-        self._patterns: dict[str, tuple[str, re.Pattern[str]]] = {}
-        self._short: list[str] = []
+        self._forms = Needles()
+        self._cores = Needles()
+        self._parts: dict[str, list[str]] = {}
+        self._patterns: dict[str, re.Pattern[str]] = {}
+        self._short: dict[str, None] = {}
         self._passing: deque[str] = deque(maxlen=2 * PASSING)
         self._watchers: list[Callable[[str], None]] = []
 
@@ -101,8 +108,7 @@ class Redactor:
         if not value or value in self._added:
             return
         if len(value) < SHORTEST_SEARCHED:
-            if label not in self._short:
-                self._short.append(label)
+            self._short[label] = None
             return
         self._added.add(value)
         for watcher in self._watchers:
@@ -112,12 +118,23 @@ class Redactor:
         for part in parts:
             if len(part) >= SHORTEST_SEARCHED:
                 for form in written_forms(part):
-                    self._replacements.setdefault(form, MASK)
+                    self._forms.add(form)
                 if not part.isalnum() or not part.isascii():
-                    core = max(re.findall(r"[A-Za-z0-9]*", part), key=len)
-                    self._patterns[part] = (core, re.compile(escaped_pattern(part)))
-        self._patterns = dict(sorted(self._patterns.items(), key=lambda item: len(item[0]), reverse=True))
-        self._ordered = tuple(sorted(self._replacements, key=len, reverse=True))
+                    self._file(part)
+
+    def _file(self, part: str) -> None:
+        """Keep a value that escapers change under its core: a run of letters and digits, which they leave alone.
+
+        Of many values with a run in common, such as addresses of one host, each is kept under another where it can be.
+        """
+        runs = re.findall(r"[A-Za-z0-9]+", part) or [""]
+        longest = max(map(len, runs))
+        good = [run for run in runs if len(run) >= min(longest, SHORTEST_CORE)]
+        core = min(good, key=lambda run: (len(self._parts.get(run, ())), -len(run)))
+        self._cores.add(core)
+        parts = self._parts.setdefault(core, [])
+        if part not in parts:
+            parts.append(part)
 
     def add_passing(self, value: str) -> None:
         """Search for a value of one request, its signature say, as it is and as URLs write it.
@@ -143,21 +160,39 @@ class Redactor:
         return tuple(self._short)
 
     def text(self, text: str) -> str:
-        """Give `text` with every known form of every known secret replaced by `***`."""
-        for form in self._ordered:
-            if form in text:
-                text = text.replace(form, MASK)
-        for core, pattern in self._patterns.values():
-            if core in text:
-                text = pattern.sub(MASK, text)
-        for value in self._passing:
-            if value in text:
-                text = text.replace(value, MASK)
-        return text
+        """Give `text` with every known form of every known secret replaced by `***`.
+
+        What overlaps is one stretch: of two secrets that share some characters, neither leaves a half behind.
+        """
+        found = [stretch for form in self._forms.within(text) for stretch in _stretches(form, text)]
+        found += [match.span() for pattern in self._patterns_for(text) for match in pattern.finditer(text)]
+        found += [stretch for value in self._passing for stretch in _stretches(value, text)]
+        if not found:
+            return text
+        kept: list[str] = []
+        done = 0
+        for start, end in sorted(found):
+            if start >= done:
+                kept += (text[done:start], MASK)
+            done = max(done, end)
+        return "".join([*kept, text[done:]])
+
+    def _patterns_for(self, text: str) -> Iterator[re.Pattern[str]]:
+        """Give the patterns of the values whose cores stand in a text, the longest value first.
+
+        Each is compiled when it is needed: that takes longer than all else that is done with a value.
+        """
+        parts = [part for core in self._cores.within(text) for part in self._parts[core]]
+        for part in sorted(parts, key=len, reverse=True):
+            if part not in self._patterns:
+                if len(self._patterns) >= MOST_COMPILED:
+                    self._patterns.clear()
+                self._patterns[part] = re.compile(escaped_pattern(part))
+            yield self._patterns[part]
 
     def data(self, value: Any) -> Any:
         """Clean JSON data: strings, keys, and numbers whose digits are a secret."""
-        if not self._ordered or not self._may_hold(value):
+        if not self._forms or not self._may_hold(value):
             return value
         return self._cleaned(value)
 
@@ -186,14 +221,14 @@ class Redactor:
 
     def _found_in_text(self, text: str) -> bool:
         return (
-            any(form in text for form in self._ordered)
-            or any(core in text and pattern.search(text) for core, pattern in self._patterns.values())
+            bool(self._forms.within(text))
+            or any(pattern.search(text) for pattern in self._patterns_for(text))
             or any(passing in text for passing in self._passing)
         )
 
     def found_in(self, value: Any) -> bool:
         """Tell whether JSON data holds a known secret in any of its forms."""
-        return bool(self._ordered) and self._may_hold(value) and self._found_in(value)
+        return bool(self._forms) and self._may_hold(value) and self._found_in(value)
 
     def _found_in(self, value: Any) -> bool:
         if isinstance(value, str):
@@ -207,6 +242,21 @@ class Redactor:
         if isinstance(value, list | tuple):
             return any(self._found_in(item) for item in value)
         return False
+
+
+def _stretches(needle: str, text: str) -> Iterator[tuple[int, int]]:
+    """Give where a text stands in another; places that overlap are one stretch."""
+    start, end = -1, -1
+    at = text.find(needle)
+    while at >= 0:
+        if at >= end:
+            if end >= 0:
+                yield start, end
+            start = at
+        end = at + len(needle)
+        at = text.find(needle, at + 1)
+    if end >= 0:
+        yield start, end
 
 
 def _collect(value: Any, into: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""How a value is written inside text, without Jinja for the values that most texts are made of."""
+"""How a value is written inside text, without Jinja for the values that most texts are made of, and when it is true."""
 
 from typing import Any
 
@@ -16,3 +16,10 @@ def text_of(value: Any) -> str:
     from runner.template_values import text_of as with_jinja
 
     return with_jinja(value)
+
+
+def holds(value: Any) -> bool:
+    """Tell whether what a condition gave is true: text is judged by what it says, so that `false` as text is false."""
+    if isinstance(value, str):
+        return value.strip().lower() not in ("", "false")
+    return bool(value)

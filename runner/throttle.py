@@ -46,17 +46,31 @@ class Throttle:
             self._taken: deque[float] = deque(maxlen=self._requests)
 
     @asynccontextmanager
-    async def turn(self, waiting: Callable[[float], None] | None = None) -> AsyncIterator[None]:
+    async def turn(self, waiting: Callable[[float | None], None] | None = None) -> AsyncIterator[None]:
         """Wait for a turn and hold a place while a request is on its way.
 
-        `waiting` is told the seconds that the rate limit is about to cost, where they are worth telling.
+        `waiting` is told the seconds that the rate limit is about to cost, where they are worth telling, and None where
+        no place has become free for as long: nobody knows how long others take.
         """
-        async with self._places:
+        await self._placed(waiting)
+        try:
             if self._requests is not None:
                 await self._admitted(waiting)
             yield
+        finally:
+            self._places.release()
 
-    async def _admitted(self, waiting: Callable[[float], None] | None) -> None:
+    async def _placed(self, waiting: Callable[[float | None], None] | None) -> None:
+        told = None
+        if waiting is not None and self._places.locked():
+            told = asyncio.get_running_loop().call_later(NOTICED, waiting, None)
+        try:
+            await self._places.acquire()
+        finally:
+            if told is not None:
+                told.cancel()
+
+    async def _admitted(self, waiting: Callable[[float | None], None] | None) -> None:
         self._queued += 1
         try:
             expected = max(0.0, self._delay()) + (self._queued - 1) * self._interval

@@ -24,7 +24,7 @@ class Observer(Protocol):
         ...
 
     def queued(self, key: str, data: JsonObject) -> None:
-        """Be told that the rate limit of a connection makes a request wait."""
+        """Be told that a connection makes a request wait: `wait` seconds for its rate limit, or None for a free place."""
         ...
 
     def paged(self, key: str, data: JsonObject) -> None:

@@ -218,6 +218,25 @@ def shown(project: Project, **options: Any) -> JsonObject:
     )
 
 
+def test_conditions_show_as_a_run_judges_them(tmp_path: Path) -> None:
+    conditions = {
+        "{{ inputs.text }}": False,  # the text `false`
+        "{{ inputs.n }} ": True,
+        "{{ '' }}": False,
+        "{% if inputs.n > 5 %}true{% else %} False {% endif %}": False,
+        "{{ inputs.n }}": True,
+        "{{ inputs.list }}": False,
+        "{{ inputs.list[3] }}": "‹cannot be rendered: 'inputs.list' has 0 items, no item 3›",
+        "{{ run.id }}": KNOWN_LATER,
+    }
+    actions = [{"id": f"a{at}", "if": text, "wait": "1s"} for at, text in enumerate(conditions)]
+    each = {"id": "each", "for_each": ["false", "no"], "if": "{{ item }}", "wait": "1s"}
+    inputs = {"text": {"default": "false"}, "n": {"default": 2}, "list": {"default": []}}
+    plan = shown(simple(tmp_path, [*actions, each], inputs=inputs))
+    assert [action["if"] for action in plan["actions"][:-1]] == list(conditions.values())
+    assert [item["if"] for item in plan["actions"][-1]["for_each"]["first"]] == [False, True]
+
+
 def test_what_is_known_shows_and_what_is_not_has_a_placeholder(tmp_path: Path) -> None:
     actions: list[JsonObject] = [
         {"id": "now", "set": {"n": "{{ inputs.n + 1 }}"}},

@@ -113,6 +113,33 @@ def test_no_more_than_the_places_are_taken_at_once() -> None:
     assert order == [*range(9)]
 
 
+def test_who_finds_no_free_place_is_told_once_and_only_after_a_while() -> None:
+    async def whole() -> list[float | None]:
+        told: list[float | None] = []
+        reached = asyncio.Event()
+
+        def waiting(seconds: float | None) -> None:
+            told.append(seconds)
+            reached.set()
+
+        async def third() -> None:
+            async with queue.turn(waiting):
+                pass
+
+        queue = Throttle(1, None, clock=asyncio.get_running_loop().time, sleep=asyncio.sleep)
+        async with queue.turn(waiting):
+            gives_up, waits = asyncio.create_task(third()), asyncio.create_task(third())
+            await asyncio.sleep(0)
+            gives_up.cancel()
+            assert told == []
+            await asyncio.wait_for(reached.wait(), 60)
+        await waits
+        await third()
+        return told
+
+    assert asyncio.run(whole()) == [None]
+
+
 def test_who_gives_up_takes_no_turn_and_blocks_nobody() -> None:
     time = Time()
     queue = throttle(time, 2, requests=1, per=10.0)
@@ -136,7 +163,7 @@ def test_who_gives_up_takes_no_turn_and_blocks_nobody() -> None:
 def test_a_long_wait_is_told_and_a_short_one_is_not() -> None:
     time = Time()
     queue = throttle(time, requests=10, per=5.0)
-    told: list[float] = []
+    told: list[float | None] = []
 
     async def one() -> None:
         async with queue.turn(told.append):

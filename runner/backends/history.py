@@ -19,7 +19,7 @@ from runner.items import Block
 from runner.model import Action
 from runner.project import Project
 from runner.result import ActionResult
-from runner.scope import RunStoppedError, Scope, StepFailedError
+from runner.scope import RunStoppedError, Scope, StepFailedError, is_repetition, without_repetition
 from runner.sensitive import MASK
 from runner.session import Session
 
@@ -110,7 +110,7 @@ class HistoryScope:
             await journal.started(key, harmless=about.harmless)
         except HistoryError as problem:
             raise StepFailedError(_unrecorded(problem)) from None
-        if "#" in key:
+        if is_repetition(key):
             self._recorder.performed.add(key)
         if self._floor > 1:
             # A new ending of the run repeats none before it: it has idempotency keys of its own.
@@ -174,7 +174,7 @@ class HistoryScope:
     def _restored(self, key: str, found: Step, about: _About) -> JsonObject | None:
         """Give a recorded result as the step gave it; None where it must be done again, and may be."""
         kept: dict[str, Any] = dict(found.result or {})
-        if "#" in key.rpartition("/")[2] and not kept.get("done"):
+        if is_repetition(key) and not kept.get("done"):
             return None  # a poll said "not yet": that was then
         lacks = set(kept.pop("lacks", ()))
         wanted = {"output"} if about.output else set()
@@ -185,7 +185,7 @@ class HistoryScope:
             raise StepFailedError(_lacking(key))
         if kept.get("sensitive"):
             # Nothing reads it: whoever looks for it all the same finds what reports show.
-            self._recorder.session.sensitive.setdefault(key.partition("#")[0], MASK)
+            self._recorder.session.sensitive.setdefault(without_repetition(key), MASK)
         kept["record"] = {**kept["record"], "from_history": True}
         return kept
 

@@ -16,9 +16,10 @@ from runner.history.runs import History, Run
 from runner.history.state import HistoryError
 from runner.project import Project
 from runner.result import Status
+from runner.session import Session
 from runner.watching import Stop
 from tests.histories import asked, kept, opened, resumed
-from tests.projects import request, run, simple
+from tests.projects import make, request, run, simple
 from tests.servers.http import Request, Response, Server, Takeover, reply
 
 JsonObject = dict[str, Any]
@@ -159,6 +160,38 @@ def test_a_sensitive_output_that_nothing_reads_stands_in_no_way(
     assert ran.result.status is Status.SUCCEEDED
     assert api.counts["POST /login"] == 1
     assert ran.result.to_json()["actions"][0]["output"] == "***"
+
+
+def test_a_sensitive_output_in_a_repeated_call_is_found_under_its_own_key(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = request("login", "POST", "/login", more={"sensitive": True, "idempotent": False})
+    poll = request(
+        "poll", "POST", "/poll", more={"sensitive": True, "repeat": {"until": "{{ true }}", "at_most": 2}}
+    )
+    sync = {"id": "sync", "workflow": "sub", "repeat": {"until": "{{ true }}", "every": "1ms", "at_most": 2}}
+    project = make(
+        tmp_path / "p",
+        {
+            "connections.d/api.yaml": {"type": "none", "base_url": api.server.url, "shared": True},
+            "workflows.d/sub.yaml": {"actions": [login, poll, request("last", path="/last")]},
+            "workflows.d/main.yaml": {"actions": [sync]},
+        },
+    )
+    api.broken.add("/last")
+    kept(project, tmp_path / "s")
+    api.broken.clear()
+    sensitive: list[JsonObject] = []
+    close = Session.close
+
+    async def closing(session: Session) -> None:
+        sensitive.append(dict(session.sensitive))
+        await close(session)
+
+    monkeypatch.setattr(Session, "close", closing)
+    assert resumed(project, tmp_path / "s").result.status is Status.SUCCEEDED
+    assert api.counts["POST /login"] == api.counts["POST /poll"] == 1
+    assert sensitive == [{"sync#1/login": "***", "sync#1/poll": "***"}]
 
 
 def test_finally_is_done_again_where_the_resume_did_something(

@@ -73,6 +73,7 @@ def outcomes(
         ("/status/407", "misconfigured", "407"),
         ("/status/429", "rate limited", "429"),
         ("/retry-after/429/long/0", "rate limited", "429"),
+        ("/retry-after/403/long/0", "forbidden", "403"),  # nothing says that its 403 may be a rate limit
         ("/status/404", "unexpected", "404"),
         ("/status/500", "unexpected", "500"),
         ("/body/not-json", "unexpected", "JSON"),
@@ -237,3 +238,27 @@ def test_the_answer_of_a_test_is_no_secret(tmp_path: Path) -> None:
     assert redactor.text("tickets, runner") == "tickets, runner"
     assert result["connection"] == "tickets"
     assert result["url"].endswith("/me")
+
+
+def test_a_403_is_a_rate_limit_where_the_connection_tells_them_apart(tmp_path: Path) -> None:
+    """Said by the connection's own `rate_limit`, and by that of a preset; `forbidden` would send people to Vault."""
+    answers = {
+        "/used-up": reply({}, 403, {"X-RateLimit-Remaining": "0", "X-Left": "0"}),
+        "/wait": reply({}, 403, {"Retry-After": "86400"}),
+        "/no": reply({}, 403, {"X-RateLimit-Remaining": "41", "X-Left": "41"}),
+    }
+    own = {"statuses": [403], "remaining": "X-Left"}
+    with Server({"GET /**": lambda asked: answers[asked.path]}) as server:
+        made = {
+            f"{kind}{number}": connection(server.url, path, **more)
+            for number, path in enumerate(answers)
+            for kind, more in (("own", {"rate_limit": own}), ("preset", {"type": "github"}))
+        }
+        results = outcomes(project(tmp_path, **made))
+        assert server.count() == 6
+    assert {item["connection"]: item["classification"] for item in results} == {
+        "own0": "rate limited", "own1": "rate limited", "own2": "forbidden",
+        "preset0": "rate limited", "preset1": "rate limited", "preset2": "forbidden",
+    }  # fmt: skip
+    limited = next(item for item in results if item["connection"] == "preset1")
+    assert "credentials were not judged" in limited["help"]

@@ -13,7 +13,7 @@ import pytest
 
 from runner.downloads import Download
 from runner.errors import FailureError
-from tests.projects import bench, request, run, simple, tries
+from tests.projects import bench, make, request, run, simple, tries
 from tests.servers.faults import faults
 from tests.servers.http import Request, Response, Server
 
@@ -214,6 +214,33 @@ def test_two_actions_and_one_name(server: Server, work: Path) -> None:
     done = run(simple(work.parent / "project", actions, url=server.url))
     assert done.statuses == {"a": "succeeded", "b": "failed"}
     assert done.failure == ("file", "'x' was saved by 'a' in this run already")
+
+
+def test_repetitions_of_a_call_have_one_file_and_two_actions_in_it_two(server: Server, work: Path) -> None:
+    def called(*names: str) -> JsonObject:
+        actions = [
+            request(name, path="/pdf", save_to=target) for name, target in zip("ab", names, strict=True)
+        ]
+        sync = {
+            "id": "sync",
+            "workflow": "sub",
+            "repeat": {"until": "{{ false }}", "every": "1ms", "at_most": 2},
+        }
+        return {
+            "connections.d/api.yaml": {"type": "none", "base_url": server.url, "shared": True},
+            "workflows.d/sub.yaml": {"actions": actions},
+            "workflows.d/main.yaml": {"actions": [sync]},
+        }
+
+    before = server.count("GET", "/pdf")
+    done = run(make(work.parent / "project", called("x", "y")))
+    assert done.failure[0] == "timeout"  # it was called twice, and the second time saved both anew
+    assert server.count("GET", "/pdf") - before == 4
+    done = run(make(work.parent / "project", called("x", "x")))
+    assert done.failure == (
+        "file",
+        "the workflow 'sub' failed: 'x' was saved by 'sync#1/a' in this run already",
+    )
 
 
 def test_each_item_has_a_file_of_its_own(server: Server, work: Path) -> None:

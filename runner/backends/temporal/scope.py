@@ -21,7 +21,7 @@ from runner.model import Action
 from runner.plan import Plan
 from runner.project import Project
 from runner.result import ActionResult, Status
-from runner.scope import RunStoppedError, StepFailedError
+from runner.scope import RunStoppedError, StepFailedError, is_repetition
 
 GRACE = 10.0
 """Seconds that an action in flight gets to end after a stop."""
@@ -74,7 +74,7 @@ class Execution:
         self.settled.clear()
         self.unknown.clear()
         # A poll is asked anew, and waits anew.
-        self.slept = {key for key in self.slept if "#" not in key}
+        self.slept = {key for key in self.slept if not is_repetition(key.removesuffix("/sleep"))}
         self.recorded = {key: found for key, found in self.recorded.items() if not _not_yet(key, found[1])}
 
 
@@ -284,7 +284,7 @@ def harmless(project: Project, action: Action) -> bool:
 
 def _not_yet(key: str, result: JsonObject) -> bool:
     """Tell whether a result is that of a poll (`poll#4`) whose condition was not true yet."""
-    return "#" in key.rpartition("/")[2] and not result.get("done")
+    return is_repetition(key) and not result.get("done")
 
 
 def _failed(message: str, remedy: str) -> JsonObject:
