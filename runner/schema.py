@@ -16,11 +16,6 @@ from runner.language import schema_text
 from runner.schema_parts import judged_alike, unusable
 from runner.source import Span
 
-LATER = frozenset(
-    {"concurrency"}
-)  # fmt: skip
-"""Keys of the language that this version refuses instead of ignoring them."""
-
 Locate = Callable[[Pointer, bool], Span]
 """Finds the place of a pointer; with True the place of its key."""
 
@@ -210,9 +205,6 @@ def _unknown_keys(problem: Any, pointer: Pointer, locate: Locate) -> Iterable[tu
         if key in known or any(re.search(pattern, key) for pattern in patterns):
             continue
         message, remedy = f"unknown key '{key}'", names_hint(key, known, what="keys here")
-        if key in LATER:
-            message = f"the key '{key}' is not in this version of runner.d"
-            remedy = "remove it, or use a newer version"
         where = (*pointer, key)
         yield where, error("unknown-key", message, locate(where, True), help=remedy)
 

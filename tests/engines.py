@@ -71,7 +71,7 @@ class Cluster:
     """A server, a task queue of one test's own, and its workers; everything is ended at the end."""
 
     def __init__(self, server: Temporal, environ: Mapping[str, str] | None = None) -> None:
-        self.server = server
+        self.port = server.port
         self.queue = f"test-{uuid4().hex[:8]}"
         self.environ = dict(environ or {})
         self.workers: list[Worker] = []
@@ -79,7 +79,7 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return f"{self.server.engine}?task_queue={self.queue}"
+        return f"temporal://127.0.0.1:{self.port}/default?task_queue={self.queue}"
 
     @property
     def address(self) -> Address:

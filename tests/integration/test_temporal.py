@@ -17,9 +17,11 @@ from runner.result import RunResult
 from runner.sensitive import Redactor
 from tests.canary import ENCODERS, Search
 from tests.engines import Cluster, until
+from tests.integration.vault_workspace import Workspace
 from tests.projects import make, request, run, simple
+from tests.servers.certificates import Authority
 from tests.servers.http import Request, Response, Server, reply
-from tests.servers.temporal import Temporal
+from tests.servers.temporal import Temporal, TlsInFront
 
 TOKEN = "tok&en/of=the+desk 42"
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -434,6 +436,42 @@ def test_what_cannot_travel_is_refused(desk: Desk, cluster: Cluster, tmp_path: P
         project = simple(tmp_path / key, [request_], url=desk.server.url)
         with pytest.raises(UsageError, match=f"`{key}` of the action 'a' in 'main' is a file"):
             cluster.submit(project)
+
+
+def test_tls_with_a_client_certificate_out_of_vault(
+    temporal: Temporal, authority: Authority, stored: Workspace, desk: Desk, tmp_path: Path
+) -> None:
+    """The server's own CA from a file, certificate and key by secret references; without them nobody gets in."""
+    issued = authority.client("worker")
+    pem = {"cert": issued.certificate.read_text(), "key": issued.key.read_text()}
+    stored.put("secret/temporal", pem)
+    context = authority.server_context(require_client=True)
+    project = simple(tmp_path, [request("first", path="/first")], url=desk.server.url)
+    with TlsInFront(temporal.port, context) as front:
+        trusting = {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.ca_file)}
+        known = {
+            **trusting,
+            **stored.environ(VAULT_TOKEN=stored.token("reader")),
+            "TEMPORAL_TLS_CLIENT_CERT_DATA": "vault://secret/temporal#cert",
+            "TEMPORAL_TLS_CLIENT_KEY_DATA": "vault://secret/temporal#key",
+        }
+        with Cluster(temporal, known) as cluster:
+            cluster.port = front.port
+            cluster.worker()
+            assert cluster.run(project).status == "succeeded"
+            key = pem["key"].splitlines()[1]
+            assert all(key not in line for worker in cluster.workers for line in worker.said)
+            address = cluster.address
+        for environ, message in (
+            ({"TEMPORAL_TLS": "true"}, "not trusted"),
+            (trusting, "cannot be reached"),
+            ({}, "cannot be reached"),
+            ({**trusting, "TEMPORAL_TLS_CLIENT_CERT_PATH": str(issued.certificate)}, "takes both"),
+            ({**trusting, "TEMPORAL_TLS_CLIENT_CERT_PATH": "/nowhere.pem"}, "cannot be read"),
+        ):
+            with pytest.raises((SecretsError, UsageError), match=message) as caught:
+                asyncio.run(connect(address, environ, Redactor()))
+            assert "PRIVATE" not in str(caught.value)
 
 
 def test_nobody_is_there() -> None:

@@ -7,10 +7,14 @@ Its store is a file below the directory, so that tests can search what it keeps.
 """
 
 import atexit
+import contextlib
 import os
+import select
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -105,3 +109,73 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class TlsInFront:
+    """Speaks TLS to clients and plain to a server, as the ingress of a cluster does; only certain clients get in."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        context.set_alpn_protocols(["h2"])
+        self._server_port = port
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(plain)
+            threading.Thread(target=self._relay, args=(plain,), daemon=True).start()
+
+    def _relay(self, plain: socket.socket) -> None:
+        try:
+            client = self._context.wrap_socket(plain, server_side=True)
+            self._open.append(client)
+            inner = socket.create_connection(("127.0.0.1", self._server_port))
+        except OSError:
+            plain.close()
+            return
+        self._open.append(inner)
+        client.setblocking(False)
+        with contextlib.suppress(OSError):
+            self._pump(client, inner)
+        for each in (client, inner):
+            each.close()
+
+    @staticmethod
+    def _pump(client: ssl.SSLSocket, inner: socket.socket) -> None:
+        """Pass on what comes until one side has ended; a TLS socket takes one thread at a time."""
+        while True:
+            readable, _, _ = select.select([client, inner], [], [], 0 if client.pending() else 30)
+            if client in readable or client.pending():
+                try:
+                    data = client.recv(65536)
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    data = None
+                if data == b"":
+                    return
+                if data:
+                    inner.sendall(data)
+            if inner in readable:
+                data = inner.recv(65536)
+                if not data:
+                    return
+                while data:
+                    try:
+                        data = data[client.send(data) :]
+                    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                        select.select([], [client], [], 5)
