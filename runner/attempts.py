@@ -101,6 +101,8 @@ class Attempts:
                     number -= 1
                     continue
             if number >= self.most or not self._may_repeat(failure, response, sent=sent):
+                if number < self.most and not self.repeatable:
+                    failure = self._unrepeated(failure, response, sent=sent)
                 raise FailureError(self._counted(failure, number))
             wait = self._wait(number, response)
             # Time in the queue of a rate limit is no sign that the server is in trouble.
@@ -113,6 +115,7 @@ class Attempts:
                     "attempt": number,
                     "wait": wait,
                     "why": session.redactor.text(failure.message),
+                    **({"page": self.page} if self.page > 1 else {}),
                 },
             )
             await session.sleep(wait)
@@ -231,8 +234,14 @@ class Attempts:
         chosen: Redirects = self.action.config.redirects
         return "same_host" if self.built.secret_body and chosen == "follow" else chosen
 
-    def _may_repeat(self, failure: Failure, response: Response | None, *, sent: bool) -> bool:
-        """Apply SPEC 5: by method, by what failed, by whether the server can have acted."""
+    def _may_repeat(
+        self, failure: Failure, response: Response | None, *, sent: bool, harmless: bool = False
+    ) -> bool:
+        """Apply SPEC 5: by method, by what failed, by whether the server can have acted.
+
+        `harmless` asks what would be if the request might be repeated whatever became of it.
+        """
+        repeatable = self.repeatable or harmless
         on = self.retry.on
         if response is not None:
             if failure.kind is not FailureKind.UNEXPECTED_STATUS:
@@ -240,12 +249,20 @@ class Attempts:
             statuses = {response.status, waits.TOO_MANY} if self._limited(response) else {response.status}
             if not statuses & (RETRIED_STATUSES if on is None else on):
                 return False
-            return self.repeatable or bool(statuses & HARMLESS_STATUSES)
+            return repeatable or bool(statuses & HARMLESS_STATUSES)
         if not failure.retryable:
             return False
         if on is not None and failure.kind.value not in on:
             return False
-        return self.repeatable or not sent
+        return repeatable or not sent
+
+    def _unrepeated(self, failure: Failure, response: Response | None, *, sent: bool) -> Failure:
+        """Say why a write was not tried again, where a read would have been."""
+        if not self._may_repeat(failure, response, sent=sent, harmless=True):
+            return failure
+        why = f"it was not tried again, because the server may have acted on the {self.built.method}"
+        remedy = f"{why}; `idempotent: true` says of an action that repeating it is harmless"
+        return replace(failure, help=f"{failure.help}; {remedy}" if failure.help else remedy)
 
     def _wait(self, number: int, response: Response | None) -> float:
         backoff = self.retry.backoff

@@ -47,15 +47,41 @@ def from_json(text: Any) -> Any:
         ) from None
 
 
+_JSON_TYPES = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "dict": "object"}
+"""What the words mean that JMESPath has for items of lists: the names of Python's types."""
+
+
 def jmespath(value: Any, expression: str) -> Any:
     """Query a value with JMESPath (https://jmespath.org); null where nothing matches."""
     import jmespath as library
-    from jmespath.exceptions import JMESPathError
+    from jmespath import exceptions
 
+    asked = _text("jmespath", expression)
     try:
-        return library.search(expression, value)
-    except JMESPathError as problem:
-        raise FilterError(f"jmespath: {str(problem).splitlines()[0]}") from None
+        return library.search(asked, value)
+    except exceptions.JMESPathTypeError as problem:  # its own text holds the value
+        wanted = " or ".join(problem.expected_types)
+        given = _JSON_TYPES.get(problem.actual_type, problem.actual_type)
+        why = f"{problem.function_name}() takes {wanted}, and was given {given}"
+    except exceptions.ArityError as problem:
+        why = f"{problem.function_name}() takes {problem.expected_arity} arguments, and was given {problem.actual_arity}"
+    except exceptions.UnknownFunctionError as problem:
+        why = str(problem).lower()
+    except (exceptions.EmptyExpressionError, exceptions.IncompleteExpressionError):
+        why = "the expression ends too early"
+    except exceptions.ParseError as problem:
+        why = f"the expression cannot be read from its character {problem.lex_position + 1} on"
+    except (
+        exceptions.JMESPathError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):
+        why = "the expression does not fit this data"
+    raise FilterError(f"jmespath: {why}") from None
 
 
 def regex_search(text: Any, pattern: str, group: int | str = 0) -> str | None:

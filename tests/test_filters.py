@@ -90,8 +90,24 @@ def test_what_they_refuse(text: str, message: str) -> None:
 
 
 def test_jmespath_mistakes_are_explained() -> None:
-    with pytest.raises(FilterError, match=r"^jmespath: "):
-        FILTERS["jmespath"]({}, "a[")
+    """In words of ours: those of the library hold the value that did not fit."""
+    for expression, why in {
+        "a[": "the expression ends too early",
+        "": "the expression ends too early",
+        "a.?": "the expression cannot be read from its character 3 on",
+        "a]": "the expression cannot be read from its character 2 on",
+        "nope(a)": "unknown function: nope()",
+        "abs(name)": "abs() takes number, and was given string",
+        "sort_by(list, &x)": "sort_by() takes string or number, and was given object",
+        "abs(a, a)": "abs() takes 1 arguments, and was given 2",
+        "sum(mixed)": "sum() takes array-number, and was given string",
+    }.items():
+        data = {"a": 1, "name": "the-value", "list": [{"x": {}}, {"x": {}}], "mixed": [1, "the-value"]}
+        with pytest.raises(FilterError) as caught:
+            FILTERS["jmespath"](data, expression)
+        assert str(caught.value) == f"jmespath: {why}", expression
+    with pytest.raises(FilterError, match="text"):
+        FILTERS["jmespath"]({}, ["a"])
 
 
 def test_a_slow_pattern_is_ended() -> None:

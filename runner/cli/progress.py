@@ -36,6 +36,7 @@ class Progress:
     def retrying(self, key: str, data: JsonObject) -> None:
         """Tell that an attempt failed: the run takes longer, and people wonder why."""
         why = one_line(str(data.get("why") or "it failed"))
+        why = f"page {data['page']}: {why}" if data.get("page") else why
         wait = written(float(data.get("wait") or 0.0))
         self._output.say(
             f"retry    {one_line(key).ljust(self._width)}  {why} (attempt {data.get('attempt', '?')}); again in {wait}"

@@ -63,6 +63,16 @@ def test_a_terminal_shows_each_step_in_one_line() -> None:
     assert "page: 2 of 90 items ..." in shown.stream.getvalue()
 
 
+def test_a_retry_names_its_page() -> None:
+    shown = Shown(io.StringIO())
+    for more in ({}, {"page": 7}):
+        shown.progress.retrying("page", {"attempt": 1, "wait": 0.5, "why": "the server answered 503", **more})
+    assert shown.stream.getvalue().splitlines() == [
+        "retry    page  the server answered 503 (attempt 1); again in 500ms",
+        "retry    page  page 7: the server answered 503 (attempt 1); again in 500ms",
+    ]
+
+
 def test_a_wait_says_whether_the_rate_or_the_places_are_used_up() -> None:
     shown = Shown(io.StringIO(), verbose=1)
     shown.progress.queued("page[3]", {"wait": 2.5, "connection": "pager"})

@@ -288,6 +288,34 @@ def test_no_list_makes_a_post_with_an_unknown_outcome_go_out_twice(
     assert sent(server, tmp_path, monkeypatch, "POST", path, timeout="40ms", retry=retry)[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "more", "said"),
+    [
+        ("POST", "/status/502", {}, True),
+        ("PATCH", "/reset", {}, True),
+        ("POST", "/hold", {"timeout": "40ms"}, True),
+        ("POST", "/status/500", {}, False),  # a GET would not be tried again either
+        ("POST", "/status/502", {"retry": {"attempts": 1}}, False),
+        ("POST", "/status/502", {"retry": {"on": [503]}}, False),
+        ("POST", "/status/503", {}, False),  # it was tried again
+        ("POST", "/status/502", {"idempotent": True}, False),
+        ("GET", "/status/502", {}, False),
+    ],
+)
+def test_a_write_that_was_not_tried_again_says_why(
+    method: str,
+    path: str,
+    more: dict[str, Any],
+    said: bool,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, result = sent(server, tmp_path, monkeypatch, method, path, **more)
+    why = f"it was not tried again, because the server may have acted on the {method}; `idempotent: true`"
+    assert (why in (result["error"].get("help") or "")) is said
+
+
 def test_a_connection_that_the_server_closed_while_idle_loses_no_post(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,7 +131,8 @@ def _facts(action: JsonObject) -> list[str]:
 
 
 def _attempt(attempt: JsonObject) -> str:
-    parts = [f"attempt {attempt.get('number', '?')}"]
+    page = f"page {attempt['page']}, " if "page" in attempt else ""
+    parts = [f"{page}attempt {attempt.get('number', '?')}"]
     if "status" in attempt:
         parts.append(str(attempt["status"]))
     if "duration" in attempt:
