@@ -28,7 +28,7 @@ from runner.template_bounds import (
     steps,
 )
 from runner.template_bounds import TemplateFault as TemplateFault  # noqa: PLC0414 - likewise
-from runner.template_trees import CONCAT, DEEPEST_TREE, STEPS, Bounding, is_deep
+from runner.template_trees import CONCAT, DEEPEST_TREE, METHODS, STEPS, Bounding, is_deep
 from runner.template_trees import hide_outputs as hide_outputs  # noqa: PLC0414 - likewise
 from runner.template_values import Raw as Raw  # noqa: PLC0414 - likewise
 from runner.template_values import concat, default, join, joined, of_defined, to_data, to_json
@@ -105,7 +105,7 @@ class Environment(ImmutableSandboxedEnvironment):
         if isinstance(obj, dict):
             if attribute in obj:
                 return obj[attribute]
-            if attribute not in _DICT_METHODS:
+            if attribute not in METHODS:
                 return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
@@ -230,7 +230,6 @@ def run(template: Template, context: dict[str, Any], *, exact: bool, limit: int)
         budget.reset(token)
 
 
-_DICT_METHODS = frozenset({"items", "keys", "values", "get"})
 _KNOWN_GLOBALS = frozenset({"range", "dict", "namespace", "cycler", "joiner", "null"})
 _SAFE_TYPE_ERROR = re.compile(
     r"(unsupported operand type|can only concatenate|can't multiply|bad operand|'[<>=!]+' not supported"

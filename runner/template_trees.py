@@ -1,4 +1,4 @@
-"""Jinja's trees, rewritten before they are compiled: loops counted, secrets replaced by their placeholders."""
+"""Jinja's trees, rewritten before they are compiled: loops counted, keys told from methods, secrets replaced by their placeholders."""
 
 from typing import Any
 
@@ -59,8 +59,26 @@ class _Transformer:
         return type(node)(*values, lineno=node.lineno) if values else type(node)(lineno=node.lineno)
 
 
+METHODS = frozenset({"items", "keys", "values", "get"})
+"""What a mapping can be asked besides its keys."""
+
+
 class Bounding(_Transformer):
-    """Counts the rounds of loops and writes `~` through our own text."""
+    """Counts the rounds of loops, writes `~` through our own text, takes methods of mappings where they are called only."""
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Expr:  # noqa: N802
+        """Take `body.items` for a key: where the answer lacks it, it is missing, and `default` has its say."""
+        built: nodes.Getattr = self.rebuild(node)
+        if node.attr not in METHODS:
+            return built
+        return nodes.Getitem(built.node, nodes.Const(node.attr), "load", lineno=node.lineno)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Call:  # noqa: N802
+        """Take `body.items()` for a method, unless the key is there."""
+        built: nodes.Call = self.rebuild(node)
+        if isinstance(node.node, nodes.Getattr) and isinstance(built.node, nodes.Getitem):
+            built.node = nodes.Getattr(built.node.node, node.node.attr, "load", lineno=node.node.lineno)
+        return built
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802
         """Count the rounds."""

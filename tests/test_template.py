@@ -197,6 +197,9 @@ def test_no_value_adds_a_segment_a_query_or_a_fragment(value: str) -> None:
         ("a {{ inputs.missing }}", "'inputs' has no 'missing'", None),
         ("{{ inputs.nn }}", "'inputs' has no 'nn'", None),
         ("{{ inputs.map.item }}", "'inputs.map' has no 'item'", "did you mean 'items'?"),
+        ("{{ run.items }}", "'run' has no 'items'", None),  # a key that lacks, and no method
+        ("{{ actions.ran.output.rows[0].items | length }}", "'actions.ran.output.rows.0' has no 'items'", None),
+        ("{% for key in inputs.map.values %}x{% endfor %}", "'inputs.map' has no 'values'", None),
         ("{{ nope }}", "there is no 'nope' here", None),
         ("{{ inputs.list[7] }}", "'inputs.list' has 3 items, no item 7", None),
         ("{{ inputs.none.x }}", "'inputs.none' is null: it has no 'x'", None),
@@ -240,6 +243,14 @@ def test_what_is_undefined_is_named(text: str, message: str, remedy: str | None)
         ("{{ inputs.missing is defined }}", False),
         ("{{ inputs.n is defined and inputs.n > 2 }}", True),
         ("{{ 1 if inputs.t else inputs.missing }}", 1),
+        ("{{ actions.ran.output.items | default([]) }}", []),
+        ("{{ actions.ran.output.rows[1].get is defined }}", False),
+        ("{{ actions.ran.output.rows | map(attribute='items', default=0) | list }}", [0, 0]),
+        ("{{ actions.ran.output.rows[1].get('id', 0) + actions.ran.output.rows[1].keys() | length }}", 3),
+        (
+            "{% for key, value in actions.ran.output.rows[1].items() %}{{ key }}={{ value }}{% endfor %}",
+            "id=2",
+        ),
     ],
 )
 def test_default_and_tests_of_definition(text: str, value: Any) -> None:

@@ -1,5 +1,6 @@
 """`wait`: a duration, or until a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from runner.bind import ACTION_ROOTS, Binder
 from runner.document import Pointer
 from runner.duration import seconds
 from runner.errors import Failure, FailureError, FailureKind
+from runner.filters import FilterError, to_datetime
 from runner.language import closed, text
 from runner.model import Action
 from runner.perform import Performance
@@ -28,6 +30,7 @@ SCHEMA: dict[str, Any] = {
     "else": {"type": "string", "minLength": 1, "x-message": "a duration such as 30s, or {until: TIME}"},
     "examples": ["30s"],
 }
+_A_TIME = "give ISO 8601, such as 2026-01-31T07:00:00Z"
 MODIFIERS: frozenset[str] = frozenset()
 
 
@@ -42,16 +45,34 @@ class Config:
 def bind(value: str | dict[str, str], pointer: Pointer, binder: Binder) -> Config:
     """Bind the duration or the time; a duration without a template is checked here."""
     if isinstance(value, dict):
-        return Config(None, binder.template(value["until"], (*pointer, "until"), ACTION_ROOTS))
+        place = (*pointer, "until")
+        until = binder.template(value["until"], place, ACTION_ROOTS)
+        if until.constant:
+            _check(to_datetime, value["until"], place, binder, "`until` gives no time", _A_TIME)
+        return Config(None, until)
     made = binder.template(value, pointer, ACTION_ROOTS, mode=Mode.TEXT)
     if made.constant:
-        try:
-            seconds(value)
-        except ValueError as problem:
-            from runner.diagnostics import error
-
-            binder.diagnostics.append(error("invalid-value", str(problem), binder.span(pointer)))
+        _check(seconds, value, pointer, binder)
     return Config(made, None)
+
+
+def _check(
+    read: Callable[[str], object],
+    value: str,
+    pointer: Pointer,
+    binder: Binder,
+    message: str | None = None,
+    remedy: str | None = None,
+) -> None:
+    """Report a text that cannot be read as what it is to be."""
+    try:
+        read(value)
+    except ValueError as problem:
+        from runner.diagnostics import error
+
+        binder.diagnostics.append(
+            error("invalid-value", message or str(problem), binder.span(pointer), help=remedy)
+        )
 
 
 def describe(action: Action, view: View) -> dict[str, Any]:
@@ -76,8 +97,6 @@ async def perform(action: Action, performance: Performance) -> Any:
                 )
             ) from None
     assert config.until is not None
-    from runner.filters import FilterError, to_datetime
-
     try:
         moment = to_datetime(performance.render(config.until).wire)
     except FilterError:
@@ -85,7 +104,7 @@ async def perform(action: Action, performance: Performance) -> Any:
             Failure(
                 kind=FailureKind.RENDER,
                 message="`until` gives no time",
-                help="give ISO 8601, such as 2026-01-31T07:00:00Z",
+                help=_A_TIME,
                 span=config.until.span,
             )
         ) from None

@@ -1,11 +1,14 @@
 """`wait`: how long is computed by the action, the waiting is the interpreter's."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.check import check
 from tests.projects import Clock, bench, make, run
+from tests.rules.projects import loaded
 
 NOW = Clock().now()
 
@@ -52,6 +55,24 @@ def test_what_gives_no_time(
     assert result["error"]["kind"] == "render"
     assert result["error"]["message"].startswith(message)
     assert result["error"]["file"] == "workflows.d/main.yaml"
+
+
+@pytest.mark.parametrize(
+    ("wait", "message", "pointer"),
+    [
+        ("soon", "'soon' is not a duration", "soon"),
+        ({"until": "tomorrow"}, "`until` gives no time", "tomorrow"),
+        ({"until": "2026-13-01T00:00:00Z"}, "`until` gives no time", "2026-13-01T00:00:00Z"),
+    ],
+)
+def test_what_is_written_out_is_checked_before_a_run(
+    wait: Any, message: str, pointer: str, tmp_path: Path
+) -> None:
+    text = json.dumps({"actions": [{"id": "pause", "wait": wait}]})
+    project = loaded(tmp_path, {"workflows.d/main.yaml": text})
+    (found,) = check(project)
+    assert found.message.startswith(message)
+    assert text[found.primary.span.start.column - 1 :].startswith(f'"{pointer}"')
 
 
 def test_a_run_waits_and_goes_on(tmp_path: Path) -> None:
