@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # More for pytest: make test ARGS="-k retry"
 ARGS ?=
+# Processes that share the tests, by file.
+WORKERS ?= auto
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -32,7 +34,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m tests.demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(INSTALLED)
 	@echo "== format";       $(BIN)/ruff format --quiet --check . || { echo "run: make format" >&2; exit 1; }
