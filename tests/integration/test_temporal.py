@@ -41,7 +41,7 @@ class Desk:
     def _answer(self, asked: Request) -> Response:
         self.times.append(time.monotonic())
         if asked.path in self.held:
-            self.go.wait(60)
+            until(lambda: self.go.is_set() or asked.path not in self.held, 90)
         if asked.path in self.failing:
             return reply({"error": "told to"}, 500)
         if asked.path == "/poll":
@@ -271,6 +271,48 @@ def test_of_two_workers_that_share_a_run_one_is_killed(desk: Desk, cluster: Clus
     assert {name for name, count in counts.items() if count > 1} <= {f"PUT {path}" for path in held}
     assert max(counts.values()) <= 2
     assert second.process.poll() is None
+
+
+def test_workers_die_in_calls_in_items_and_in_finally(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    """Two workers after each other, each in the middle of something; what had succeeded is not done again."""
+    desk.held |= {"/inner", "/items/2", "/bye"}
+    inner = {
+        "actions": [request("one", "POST", "/one"), request("two", path="/inner")],
+        "outputs": {"path": "{{ actions.two.output.path }}"},
+    }
+    main = {
+        "actions": [
+            request("first", "POST", "/first"),
+            {"id": "call", "needs": ["first"], "workflow": "inner"},
+            {
+                **request("each", "PUT", "/items/{{ item }}"),
+                "needs": ["first"],
+                "for_each": [1, 2, 3],
+                "output": "{{ item }}",
+            },
+            {"id": "both", "needs": ["call", "each"], "set": {"n": "{{ actions.each.output }}"}},
+        ],
+        "outputs": {"n": "{{ actions.both.output.n }}", "path": "{{ actions.call.output.path }}"},
+        **BYE,
+    }
+    api = {"type": "none", "base_url": desk.server.url, "shared": True}
+    project = make(
+        tmp_path,
+        {"connections.d/api.yaml": api, "workflows.d/main.yaml": main, "workflows.d/inner.yaml": inner},
+    )
+    worker = cluster.worker()
+    run_id = cluster.submit(project)
+    for waited in ({"GET /inner", "PUT /items/2"}, {"PUT /bye"}):
+        until(lambda waited=waited: waited <= desk.counts().keys())  # type: ignore[misc]
+        worker.kill()
+        desk.held -= {name.partition(" ")[2] for name in waited}
+        desk.go.set()
+        desk.go.clear()
+        worker = cluster.worker()
+    assert cluster.follow(run_id).outputs == {"n": [1, 2, 3], "path": "/inner"}
+    twice = {"GET /inner", "PUT /items/2", "PUT /bye"}
+    assert {name: count for name, count in desk.counts().items() if count > 1} == dict.fromkeys(twice, 2)
+    assert len(desk.counts()) == 7
 
 
 def test_resume_repeats_only_what_is_missing(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
