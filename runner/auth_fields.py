@@ -46,7 +46,7 @@ def _unusable(connection: Connection, problem: FieldError) -> FailureError:
     return FailureError(
         Failure(
             kind=FailureKind.SECRET_UNAVAILABLE,
-            message=f"the {what} auth.{problem.name} of the connection '{connection.name}' {problem.message}",
+            message=f"the {what} {connection.said(f'auth.{problem.name}')} of the connection '{connection.name}' {problem.message}",
             help=problem.help,
             span=ref.span if ref else connection.locate(("auth",)),
         )

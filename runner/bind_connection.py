@@ -38,6 +38,7 @@ def bind(
         preset=made.preset.id if made.preset else None,
         sources=sources or {},
         **_of_auth(credentials),
+        named=made.names(),
         base_url=base_url,
         shared=value.get("shared", False),
         description=value.get("description"),

@@ -91,6 +91,11 @@ class Effective:
         """Give the pointer by which a field of `auth` is written."""
         return self.moved.get(pointer, pointer)
 
+    def names(self) -> dict[str, str]:
+        """Say of each value, by dots, how the file names it, where that is another name."""
+        pairs = {".".join(map(str, to)): ".".join(map(str, by)) for to, by in self.moved.items()}
+        return {to: by for to, by in pairs.items() if to != by}
+
     def sources(
         self, written: Callable[[Pointer], Home], document: Document, settings: str
     ) -> dict[str, str]:

@@ -87,7 +87,7 @@ def compute(project: Project) -> list[Flow]:
             Flow(
                 source=Source(text=ref.text, owner=f"connection {connection.name}"),
                 host=secret_host(project, connection, where),
-                channel=where,
+                channel=connection.said(where),
                 connection=connection.name,
                 workflow=None,
                 action=None,

@@ -117,7 +117,7 @@ class Login:
             if ref.version is not None:
                 place = connection.auth_secrets[each].span
                 raise UsageError(
-                    f"{place}: auth.{each} is pinned to version {ref.version}, and a login writes a new one",
+                    f"{place}: {connection.said(f'auth.{each}')} is pinned to version {ref.version}, and a login writes a new one",
                     help="remove '?version=...' from the reference",
                 )
         session = Session(
@@ -148,6 +148,10 @@ class Login:
             present = {name for place in self.places for name in place.present}
             names = [name for name in names if name not in present]
         return tuple(names)
+
+    def word(self, name: str) -> str:
+        """Name a secret field as the file does, under `auth`."""
+        return self.connection.said(f"auth.{name}").removeprefix("auth.")
 
     async def open(self, *, writing: bool = True) -> None:
         """Read what is stored now, and prove as far as Vault tells that it may be replaced; raises SecretsError."""

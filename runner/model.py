@@ -178,6 +178,8 @@ class Connection:
     variables: Mapping[str, str] = field(default_factory=dict)
     extends: str | None = None
     locate: Callable[[Pointer], Span]
+    named: Mapping[str, str] = field(default_factory=dict)
+    """How the file names a key, by dots, where its preset has other names: `auth.api_token` for `auth.password`."""
     auth_secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     auth_urls: Mapping[str, Template] = field(default_factory=dict)
     """URLs beside the base URL that the auth type sends to, by field."""
@@ -188,6 +190,10 @@ class Connection:
     auth_consented: frozenset[str] = frozenset()
     """Secret fields of `auth` that `runner connections login` obtains from a provider."""
     templates: tuple[Template, ...] = ()
+
+    def said(self, where: str) -> str:
+        """Name a key by dots as the file does; `where` is one of those in `secrets`, or `auth.FIELD`."""
+        return self.named.get(where, where)
 
     def destination(self, where: str) -> Template:
         """Give the URL that a secret goes to; `where` is its key in `secrets`."""

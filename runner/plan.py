@@ -342,7 +342,7 @@ def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> li
                 {
                     "reference": label_of(project, ref, plan),
                     "connection": name,
-                    "field": where,
+                    "field": connection.said(where),
                     "host": host,
                 }
             )

@@ -77,6 +77,7 @@ class Session:
         self._sources: dict[str, SecretSource] = {}
         self._authenticators: dict[str, Authenticator] = {}
         self._renewing: dict[str, asyncio.Lock] = {}
+        self._refused: dict[str, Authenticator] = {}
         self._given: set[ResolvedRef] = set()
         self._drafts: dict[str, StoredPath] = {}
         self.throttles: dict[str, Throttle] = {}
@@ -230,11 +231,27 @@ class Session:
         return fields | {name: self._values[ref] for name, ref in done.items() if ref in self._values}
 
     async def prepared(self, connection: Connection) -> Authenticator:
-        """Give what adds a connection's credentials, ready to do so; raises FailureError."""
+        """Give what adds a connection's credentials, ready to do so; the secrets for that are read once more where they are refused."""
         made = self.authenticator(connection)
         with fields_of(connection):
-            await made.prepare()
+            try:
+                await made.prepare()
+            except FailureError as problem:
+                refused = problem.failure.kind is FailureKind.UNAUTHORIZED
+                if not refused or not await self._replaced(connection, made):
+                    raise
+                made = self.authenticator(connection)
+                await made.prepare()
         return made
+
+    async def _replaced(self, connection: Connection, refused: Authenticator) -> bool:
+        async with self._renewing.setdefault(connection.name, asyncio.Lock()):
+            if self._authenticators.get(connection.name) is not refused:
+                return True
+            if self._refused.get(connection.name) is refused:
+                return False
+            self._refused[connection.name] = refused
+            return await self._read_again(connection)
 
     def store(self, ref: SecretRef) -> StoredPath | None:
         """Give the path of a reference as something that is written back; None where its source only reads."""
@@ -290,17 +307,12 @@ class Session:
         self, connection: Connection
     ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
         """Give the secret headers and query parameters of a connection, for its own origin only."""
-        headers = [
-            (name, self.secret(ref).reveal())
-            for name, ref in connection.headers.items()
-            if isinstance(ref, SecretRef)
-        ]
-        query = [
-            (name, self.secret(ref).reveal())
-            for name, ref in connection.query.items()
-            if isinstance(ref, SecretRef)
-        ]
-        return tuple(headers), tuple(query)
+
+        def revealed(parts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+            refs = [(name, ref) for name, ref in parts.items() if isinstance(ref, SecretRef)]
+            return tuple((name, self.secret(ref).reveal()) for name, ref in refs)
+
+        return revealed(connection.headers), revealed(connection.query)
 
     def proxy(self, connection: Connection, render: Callable[[Template], Any]) -> str | None:
         """Give the URL of a connection's own proxy, with its credentials; None where it names none."""

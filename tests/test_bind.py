@@ -114,7 +114,7 @@ def test_defaults_of_a_connection(tmp_path: Path) -> None:
             "{username: 'vault://s/a#u', password: 'vault://s/a#b'}",
             ["auth.username", "auth.password"],
         ),
-        ("api_key", "{key: 'vault://s/a#b', name: X, in: cookie}", ["auth.keys.0.key"]),
+        ("api_key", "{key: 'vault://s/a#b', name: X, in: cookie}", ["auth.key"]),
     ],
 )
 def test_auth(type_: str, auth: str, secrets: list[str], tmp_path: Path) -> None:

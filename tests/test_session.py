@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -362,6 +363,48 @@ def test_a_login_with_an_old_password_reads_it_again(tmp_path: Path) -> None:
         ran = run(project, environ=environ)
     assert ran.result.error is None
     assert logins == ["old-password", "old-password", "new-password"]
+
+
+def test_a_client_secret_that_is_refused_at_first_is_read_again_once(tmp_path: Path) -> None:
+    """Also by many that wait for one token; and where nothing has changed, nobody asks again."""
+    environ: Environ = {"OLD": "the old secret", "DEAD": "the dead secret"}
+    sent: list[str] = []
+
+    def token(request: Request) -> Any:
+        sent.append(dict(parse_qsl(request.body.decode()))["client_secret"])
+        if sent[-1] == "the new secret":
+            return reply({"access_token": "the-token"})
+        environ["OLD"] = "the new secret"
+        return reply({"error": "invalid_client"}, 401)
+
+    def oauth(secret: str) -> JsonObject:
+        auth = {
+            "grant": "client_credentials",
+            "token_url": f"{server.url}/token",
+            "client_id": "c",
+            "client_secret": secret,
+        }
+        return {"type": "oauth2", "base_url": server.url, "shared": True, "auth": auth}  # fmt: skip
+
+    with Server({"POST /token": token, "GET /x": lambda _: reply({})}) as server:
+        files = {
+            "connections.d/rotated.yaml": oauth("env://OLD"),
+            "connections.d/dead.yaml": oauth("env://DEAD"),
+            "workflows.d/main.yaml": {
+                "actions": [
+                    {"id": name, "connection": name, "request": {"path": "/x"}, "on_error": "continue",
+                     "for_each": [1, 2, 3, 4], "concurrency": 4}
+                    for name in ("rotated", "dead")
+                ]
+            },
+        }  # fmt: skip
+        ran = run(make(tmp_path, files), environ=environ)
+        assert server.count("GET", "/x") == 4
+    assert ran.action("rotated").error is None
+    dead = ran.action("dead").error
+    assert dead is not None
+    assert "invalid_client" in dead.message
+    assert sorted(sent) == ["the dead secret", "the new secret", "the old secret"]
 
 
 def test_an_expected_401_is_no_reason_to_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

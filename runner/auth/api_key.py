@@ -67,24 +67,31 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The fields of `auth`: always a list of keys, also where one is written without `keys`."""
+    """The fields of `auth`: always a list of keys, also where one is written without `keys` (`many` is false)."""
 
     keys: tuple[Key, ...]
+    many: bool = True
 
 
 def bind(value: Mapping[str, Any], binder: Binder) -> Bound:
-    """Bind one key, or the list under `keys`; its secrets are `keys.0.key`, `keys.1.key`."""
+    """Bind one key, or the list under `keys`; its secrets are `key`, or `keys.0.key`, `keys.1.key`."""
     many = "keys" in value
     secrets: dict[str, SecretRef] = {}
     keys: list[dict[str, Any]] = []
     for index, item in enumerate(value["keys"] if many else [value]):
         pointer: Pointer = ("auth", "keys", index) if many else ("auth",)
         fields, found = binder.fields(item, pointer, SECRET_FIELDS)
-        secrets |= {f"keys.{index}.{name}": ref for name, ref in found.items()}
+        secrets |= {_field(many, index): ref for ref in found.values()}
         fields["place"] = fields.pop("in")
         keys.append(fields)
     broken = bool(binder.diagnostics)
-    return Bound(config=None if broken else Config(keys=tuple(Key(**key) for key in keys)), secrets=secrets)
+    config = None if broken else Config(keys=tuple(Key(**key) for key in keys), many=many)
+    return Bound(config=config, secrets=secrets)
+
+
+def _field(many: bool, index: int) -> str:
+    """Name a key by where it is written."""
+    return f"keys.{index}.key" if many else "key"
 
 
 def shown(config: Config, labels: Mapping[str, str]) -> Shown:
@@ -93,7 +100,7 @@ def shown(config: Config, labels: Mapping[str, str]) -> Shown:
     query: dict[str, str] = {}
     cookies: list[str] = []
     for index, key in enumerate(config.keys):
-        label = labels[f"keys.{index}.key"]
+        label = labels[_field(config.many, index)]
         if key.place == "header":
             headers[key.name] = bare_scheme(key.prefix) + label
         elif key.place == "query":
@@ -109,7 +116,9 @@ class Authenticator(Fixed):
     """Adds each key where it belongs."""
 
     def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:  # noqa: ARG002 - the same for every type
-        self._keys = [(key, revealed(fields[f"keys.{index}.key"])) for index, key in enumerate(config.keys)]
+        self._keys = [
+            (key, revealed(fields[_field(config.many, index)])) for index, key in enumerate(config.keys)
+        ]
 
     async def apply(self, request: Outgoing) -> None:
         """Add the keys."""

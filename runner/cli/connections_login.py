@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from runner import reports
@@ -66,7 +66,7 @@ async def _log_in(
         output.error(
             f"warning: what is stored in {place.store.label} was given for {place.host}, and this connection goes to {login.host}"
         )
-    values = {} if given is None else _values(given, login.asked, output)
+    values = {} if given is None else _values(given, {login.word(name): name for name in login.asked}, output)
     if not options.yes and not person.agrees("go on?"):
         output.error("nothing was changed")
         return int(Exit.FAILED)
@@ -92,7 +92,7 @@ def _announced(login: "Login", *, tested: bool) -> str:
     if login.consented:
         rows.append(["consent", f"by {connection.auth.grant}, for {', '.join(sorted(login.consented))}"])
     if login.asked:
-        rows.append(["values", ", ".join(f"auth.{name}" for name in login.asked)])
+        rows.append(["values", ", ".join(f"auth.{login.word(name)}" for name in login.asked)])
     if tested and connection.test is not None:
         rows.append(["test", f"{connection.test.method} {connection.test.path.text} at {login.host}"])
     for place in login.written:
@@ -115,11 +115,11 @@ def _typed(login: "Login", values: dict[str, str], person: AtTerminal) -> dict[s
         if name in values or (values and name in present):
             continue
         keeping = " (empty: keep what is stored)" if name in present else ""
-        text = person.ask(f"auth.{name}{keeping}", secret=True)
+        text = person.ask(f"auth.{login.word(name)}{keeping}", secret=True)
         if text:
             typed[name] = text
         elif name not in present:
-            raise UsageError(f"auth.{name} has no value", help="nothing was changed")
+            raise UsageError(f"auth.{login.word(name)} has no value", help="nothing was changed")
     return typed
 
 
@@ -139,8 +139,8 @@ def _read(source: str) -> str:
     return text
 
 
-def _values(text: str, asked: Sequence[str], output: Output) -> dict[str, str]:
-    """Read values by field from JSON, or the value of the only field as it is."""
+def _values(text: str, asked: Mapping[str, str], output: Output) -> dict[str, str]:
+    """Read values by field from JSON, or the value of the only field as it is; `asked` gives fields by their names in the file."""
     try:
         data = json.loads(text)
     except ValueError:
@@ -150,9 +150,9 @@ def _values(text: str, asked: Sequence[str], output: Output) -> dict[str, str]:
             if not isinstance(value, str) or not value:
                 raise UsageError(f"the value of '{name}' is no text", help='{"token": "..."}')
             output.redactor.add(value, f"auth.{name}")
-        return data
+        return {asked[name]: value for name, value in data.items()}
     if len(asked) == 1 and text.strip():
-        return {asked[0]: text.removesuffix("\n").removesuffix("\r")}
+        return {next(iter(asked.values())): text.removesuffix("\n").removesuffix("\r")}
     listed = ", ".join(asked) or "none: a consent gives everything"
     if isinstance(data, dict):
         unknown = ", ".join(sorted(one_line(str(name)) for name in set(data) - set(asked)))

@@ -64,7 +64,7 @@ def _described(project: Project, connection: Connection) -> JsonObject:
         "shared": connection.shared,
         "extends": connection.extends,
         "values": _values(project, connection),
-        "secrets": {where: ref.text for where, ref in connection.secrets.items()},
+        "secrets": {connection.said(where): ref.text for where, ref in connection.secrets.items()},
         "headers": sorted(connection.headers),
         "query": sorted(connection.query),
         "allow": None

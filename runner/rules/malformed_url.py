@@ -38,7 +38,7 @@ def check(project: Project) -> Iterator[Diagnostic]:
     for connection in project.connections.values():
         yield from _check(project, connection.base_url, "base_url")
         for name, url in connection.auth_urls.items():
-            yield from _check(project, url, f"auth.{name}")
+            yield from _check(project, url, connection.said(f"auth.{name}"))
         if connection.proxy is not None:
             yield from _proxy(project, connection.proxy)
     for workflow in project.workflows.values():
@@ -54,10 +54,11 @@ def _check(project: Project, template: Template, key: str) -> Iterator[Diagnosti
     match = _SCHEME.match(text)
     if match is None or match[1].lower() not in ("http", "https"):
         if "{" not in text[:1] and not _may_become_url(start, text):
-            remedy = f"write https:// and the host, for example https://{'example.com/api' if base else 'example.com/status'}"
-            yield _error(
-                template, f"{what} must be an absolute URL that starts with https:// or http://", remedy
-            )
+            own = key.startswith("auth.")
+            schemes = "https://" if own else "https:// or http://"
+            example = "api" if base else "oauth/token" if own else "status"
+            remedy = f"write https:// and the host, for example https://example.com/{example}"
+            yield _error(template, f"{what} must be an absolute URL that starts with {schemes}", remedy)
         return
     after = text[match.end() :]
     authority = re.split(r"[/?#\\]", re.sub(r"\{\{.*?\}\}", "{}", after), maxsplit=1)[0]

@@ -34,6 +34,12 @@ _PLAIN = re.compile(
     r"\s*http://(?:[^/?#@\s]*@)?(?P<host>\[[0-9A-Fa-f:.%]+\]|[^/?#:@\s{}]+)(?P<rest>[:/?#]|\s*\Z)",
     re.IGNORECASE,
 )
+_TRADED = {
+    "authorize_url": "a person signs in on this page and gives consent",
+    "device_url": "the client asks here for the code that stands for a consent",
+    "revocation_url": "a token is sent here to be revoked",
+}
+"""What happens at a URL of an auth type, where it is no trade of credentials for a token."""
 _LOOPBACK = re.compile(r"(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[(?:0*:)*:?0*1\]", re.IGNORECASE)
 
 
@@ -44,11 +50,11 @@ def check(project: Project) -> Iterator[Diagnostic]:
         if host and not connection.allow_http:
             remedy = "write https://; if this host has no TLS and that is accepted, set `allow_http: true`"
             yield _finding(connection.base_url, host, remedy)
-        for own in connection.auth_urls.values():
+        for name, own in connection.auth_urls.items():
             host = _plain_host(project, own)
             if host:
-                remedy = "write https://; credentials are traded for a token here, so `allow_http` does not permit it"
-                yield _finding(own, host, remedy)
+                what = _TRADED.get(name, "credentials are traded for a token here")
+                yield _finding(own, host, f"write https://; {what}, so `allow_http` does not permit it")
     for workflow in project.workflows.values():
         for action in workflow.every_action:
             url = action.config.url if action.kind == "request" else None

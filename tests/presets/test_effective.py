@@ -8,10 +8,13 @@ import pytest
 from runner import flow
 from runner.check import check
 from runner.compare import compare
+from runner.connection_test import send_tests
 from runner.diagnostics import Diagnostic
+from runner.login import Login
 from runner.secret_ref import SecretRef
+from runner.sensitive import Redactor
 from runner.template import Template
-from tests.projects import make
+from tests.projects import finished, make
 from tests.rules.projects import loaded
 
 ZENDESK = """\
@@ -112,7 +115,7 @@ def test_a_way_to_sign_in_has_keys_of_its_own(tmp_path: Path) -> None:
     )
     secrets = {where: ref.text for where, ref in project.connections["a"].secrets.items()}
     assert secrets == {
-        "auth.keys.0.key": "vault://secret/cf#key",
+        "auth.key": "vault://secret/cf#key",
         "headers.X-Auth-Email": "vault://secret/cf#email",
     }
     assert project.connections["b"].base_url.text == "https://api.atlassian.com/ex/jira/1a2b"
@@ -216,3 +219,40 @@ def test_a_comparison_sees_what_a_preset_brings(tmp_path: Path) -> None:
         },
     )
     assert compare(before, written_out)["changes"] == []
+
+
+def test_messages_name_what_the_file_names(tmp_path: Path) -> None:
+    """A preset has names of its own for the fields of its auth type: no message speaks of others."""
+    project = make(
+        tmp_path,
+        {
+            "connections.d/desk.yaml": ZENDESK.replace("vault://secret/desk#token", "env://BLANK"),
+            "connections.d/dd.yaml": (
+                "type: datadog\nshared: true\nvariables: {site: datadoghq.eu}\n"
+                "auth: {api_key: 'env://KEY', application_key: 'env://LINES'}\n"
+            ),
+        },
+    )
+    environ = {"BLANK": " ", "KEY": "a-key-of-datadog", "LINES": "two\nlines of a key"}
+    tests = finished(
+        send_tests(project, ["desk", "dd"], environ=environ, redactor=Redactor(), warn=lambda _: None)
+    )
+    assert [(each["file"], each["line"], each["message"]) for each in tests] == [
+        (
+            "connections.d/desk.yaml",
+            project.connections["desk"].auth_secrets["password"].span.start.line,
+            "the secret for auth.api_token of the connection 'desk' is empty",
+        ),
+        (
+            "connections.d/dd.yaml",
+            4,
+            "the secret for auth.application_key of the connection 'dd' holds a line break",
+        ),
+    ]
+    channels = {each.channel for each in flow.compute(project) if each.connection == "dd"}
+    assert channels == {"auth.api_key", "auth.application_key"}
+    login = Login.of(
+        project=make(tmp_path / "login", {"connections.d/desk.yaml": ZENDESK}),
+        name="desk", environ={}, redactor=Redactor(), warn=lambda _: None, user=None,
+    )  # fmt: skip
+    assert [login.word(name) for name in login.asked] == ["api_token"]

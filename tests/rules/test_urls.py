@@ -166,3 +166,18 @@ def test_the_place_of_an_inherited_url_is_where_it_is_written(tmp_path: Path) ->
     assert [(item.primary.span.path, underlined(tmp_path, item.primary.span)) for item in found] == [
         ("connections.d/a.yaml", "http://example.com")
     ]
+
+
+def test_urls_of_an_auth_type_are_told_what_they_are_for(tmp_path: Path) -> None:
+    text = (
+        "type: oauth2\nbase_url: https://example.com\nallow_http: true\nauth:\n  grant: authorization_code\n"
+        "  token_url: auth.example.com/token\n  authorize_url: http://auth.example.com/authorize\n"
+        "  revocation_url: http://end.example.com/revoke\n"
+        "  client_id: a\n  refresh_token: vault://secret/a#token\nshared: true\n"
+    )
+    found = findings(tmp_path, {"connections.d/c.yaml": text})
+    assert {underlined(tmp_path, item.primary.span): item.help for item in found} == {
+        "auth.example.com/token": "write https:// and the host, for example https://example.com/oauth/token",
+        "http://auth.example.com": "write https://; a person signs in on this page and gives consent, so `allow_http` does not permit it",
+        "http://end.example.com": "write https://; a token is sent here to be revoked, so `allow_http` does not permit it",
+    }
