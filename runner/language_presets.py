@@ -14,6 +14,9 @@ from runner.presets import Field, Preset, Scheme, Variable
 _TAKING_WORDS = frozenset({"oauth2", "github_app", "jwt", "aws_sigv4"})
 """Auth types with fields that are words or lists, where no reference may stand."""
 
+_WRITTEN = frozenset({"access_token", "refresh_token"})
+"""Fields that a login or a run writes: their path is their own, so that a run may write nowhere else."""
+
 
 def names() -> tuple[str, ...]:
     """List the presets."""
@@ -37,7 +40,7 @@ def definitions() -> Json:
         for preset in map(presets.load, presets.names())
         for scheme in preset.schemes.values()
         if scheme.type in _TAKING_WORDS
-        for field in scheme.fields
+        for field in known_names(scheme) & scheme.fields.keys()
     }
     return {
         f"{type_}.{field}": registry.load("auth", type_).SCHEMA["properties"][field]
@@ -124,7 +127,8 @@ def example(item: Field, scheme: Scheme, owner: str) -> Any:
     plain = scheme.type not in _TAKING_WORDS
     if item.name in known_names(scheme) and not is_secret(item, scheme) and not plain:
         return known["examples"][0]
-    return f"vault://secret/{owner}#{item.name}"
+    path = f"{owner}-oauth" if item.name in _WRITTEN else owner
+    return f"vault://secret/{path}#{item.name}"
 
 
 def known_names(scheme: Scheme) -> frozenset[str]:

@@ -101,11 +101,15 @@ def preset(name: str) -> JsonObject:
 
 
 def _field(each: Field, scheme: Scheme) -> JsonObject:
+    known: JsonObject = {}
+    if each.secret is None:
+        known = registry.load("auth", scheme.type).SCHEMA["properties"].get(each.name, {})
     return {
         "name": each.name,
         "description": each.description,
         "required": each.required,
         "secret": is_secret(each, scheme),
+        "takes": _TAKES.get(str(known.get("type")), "text"),
     }
 
 

@@ -93,9 +93,10 @@ class Endpoint:
         refresh = refresh if isinstance(refresh, str) and refresh else None
         if refresh:
             self._means.register(refresh, "a refresh token")
-        for name in ("id_token",):
-            if isinstance(data.get(name), str):
-                self._means.register(data[name], f"an {name}")
+        for part in (data, *(item for item in data.values() if isinstance(item, dict))):
+            for name in ("access_token", "id_token", "refresh_token"):
+                if isinstance(part.get(name), str) and part[name] not in (value, refresh):
+                    self._means.register(part[name], f"an {name} that is not used")
         lifetime = _seconds(data.get("expires_in")) or config.lifetime
         return Token(
             value=value,
