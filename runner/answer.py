@@ -98,7 +98,7 @@ def judge(
             Failure(
                 kind=FailureKind.UNEXPECTED_STATUS,
                 message=f"the server answered {named(response.status)}{said}",
-                help=f"expected {wanted}; {_STATUS_HELP.get(response.status, 'the report has the response')}",
+                help=f"expected {wanted}; {_STATUS_HELP.get(response.status, _SEE)}",
                 span=where.span(
                     (*action.pointer, "expect", "status") if expect.status else (*action.pointer, action.kind)
                 ),
@@ -109,7 +109,7 @@ def judge(
             Failure(
                 kind=FailureKind.PROTOCOL,
                 message=f"the response {response.fault}",
-                help="the API is broken, or something between answered in its place; the report has the body",
+                help=f"the API is broken, or something between answered in its place; {_SEE}",
                 span=where.span((*action.pointer, action.kind)),
             )
         )
@@ -141,7 +141,7 @@ def _judge_graphql(action: Action, response: Response, performance: "Performance
         Failure(
             kind=FailureKind.EXPECTATION,
             message=f"the server answered {response.status}, but {what}",
-            help="the report has the response",
+            help=_SEE,
             span=performance.workflow.document.span((*action.pointer, action.kind, "graphql"), key=True),
         )
     )
@@ -169,6 +169,7 @@ def named(status: int) -> str:
         return str(status)
 
 
+_SEE = "a run with `--report json=FILE` records the response"
 _STATUS_HELP = {
     401: "the credentials are not accepted",
     403: "the credentials are valid but may not do this, or are not accepted",
@@ -224,7 +225,7 @@ def _judge_body(action: Action, expect: Expect, response: Response, performance:
                 Failure(
                     kind=FailureKind.EXPECTATION,
                     message=f"expectation {index + 1} is not true: {condition.text.strip()}",
-                    help="the report has the response",
+                    help=_SEE,
                     span=condition.span,
                 )
             )

@@ -230,7 +230,20 @@ def _json_default(value: Any) -> Any:
 
 @contextmanager
 def _regex_bounds(name: str) -> Iterator[None]:
-    """Bound the time of a search. The `re` module looks for signals, so an alarm ends it; only the main thread can."""
+    try:
+        with search_time():
+            yield
+    except TimeoutError:
+        raise FilterError(f"{name}: the pattern took longer than {REGEX_SECONDS:.0f} s") from None
+    except re.error as problem:
+        raise FilterError(f"{name}: the pattern is not valid: {problem.msg}") from None
+    except (IndexError, KeyError):
+        raise FilterError(f"{name}: the pattern has no such group") from None
+
+
+@contextmanager
+def search_time() -> Iterator[None]:
+    """Bound the time of a search, by TimeoutError. The `re` module looks for signals, so an alarm ends it; only the main thread can."""
 
     def alarm(_number: int, _frame: Any) -> None:
         raise TimeoutError
@@ -241,12 +254,6 @@ def _regex_bounds(name: str) -> Iterator[None]:
         remaining, _ = signal.setitimer(signal.ITIMER_REAL, REGEX_SECONDS)
     try:
         yield
-    except TimeoutError:
-        raise FilterError(f"{name}: the pattern took longer than {REGEX_SECONDS:.0f} s") from None
-    except re.error as problem:
-        raise FilterError(f"{name}: the pattern is not valid: {problem.msg}") from None
-    except (IndexError, KeyError):
-        raise FilterError(f"{name}: the pattern has no such group") from None
     finally:
         if in_main:
             signal.setitimer(signal.ITIMER_REAL, remaining)

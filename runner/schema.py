@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.diagnostics import Diagnostic, error, names_hint
 from runner.document import Pointer
-from runner.filters import type_name
+from runner.filters import REGEX_SECONDS, search_time, type_name
 from runner.language import schema_text
 from runner.schema_parts import judged_alike, unusable
 from runner.source import Span
@@ -118,6 +118,40 @@ def _validator(schema: Any) -> Any:
     return Draft202012Validator(schema, registry=validators.SPECIFICATIONS)  # type: ignore[attr-defined]
 
 
+def _bounded_validator(schema: Any) -> Any:
+    """Make a validator of a schema that a user wrote: a regular expression that takes too long is a TimeoutError."""
+    from jsonschema import validators
+
+    return _bounded_class()(schema, registry=validators.SPECIFICATIONS)  # type: ignore[attr-defined]
+
+
+@cache
+def _bounded_class() -> Any:
+    from jsonschema import Draft202012Validator, validators
+
+    def tried(patterns: Iterable[str], texts: Iterable[Any]) -> None:
+        for text in texts:
+            if isinstance(text, str):
+                with search_time():
+                    for pattern in patterns:
+                        re.search(pattern, text)
+
+    def bounded(keyword: str) -> Any:
+        judge = Draft202012Validator.VALIDATORS[keyword]
+
+        def judged(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+            if keyword == "pattern":
+                tried([value], [instance])
+            elif isinstance(instance, dict):
+                tried(schema.get("patternProperties", ()), instance)
+            yield from judge(validator, value, instance, schema) or ()
+
+        return judged
+
+    keywords = ("pattern", "patternProperties", "additionalProperties", "unevaluatedProperties")
+    return validators.extend(Draft202012Validator, {each: bounded(each) for each in keywords})  # type: ignore[no-untyped-call]
+
+
 def check(name: str, value: Any, locate: Locate) -> list[tuple[Pointer, Diagnostic]]:
     """Check the value of a file against the schema `name`; gives each diagnostic with the pointer it belongs to."""
     type_ = _type_of(name, value)
@@ -136,12 +170,17 @@ def problems_of(schema: Any, value: Any) -> list[tuple[Pointer, str]]:
     if judged_alike(schema) and _accepts(_judge(schema), value):
         return []
     try:
-        problems = list(_validator(schema).iter_errors(value))
+        problems = list(_bounded_validator(schema).iter_errors(value))
+    except TimeoutError:
+        return [((), _TOO_SLOW)]
     except Exception:  # RecursionError, a reference to what is no schema: whatever libraries raise for them
         return [((), _UNDECIDED)]
     return [(tuple(problem.absolute_path), _sentence(problem)) for problem in problems]
 
 
+_TOO_SLOW = (
+    f"easier to check: a `pattern` of its schema took longer than {REGEX_SECONDS:.0f} s; make that simpler"
+)
 _UNDECIDED = "as its schema says, but that leads in circles or to what is no schema"
 
 

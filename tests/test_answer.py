@@ -239,7 +239,12 @@ def test_listed_statuses(wanted: tuple[str, ...], status: int, expected: bool) -
     [
         (404, {}, "the server answered 404 Not Found", "expected 2xx; the path is wrong"),
         (401, {}, "the server answered 401 Unauthorized", "expected 2xx; the credentials are not accepted"),
-        (200, {"status": 201}, "the server answered 200 OK", "expected 201; the report has the response"),
+        (
+            200,
+            {"status": 201},
+            "the server answered 200 OK",
+            "expected 201; a run with `--report json=FILE` records the response",
+        ),
         (500, {"status": [201, "4xx"]}, "the server answered 500 Internal Server Error", "expected 201, 4xx"),
         (599, {}, "the server answered 599", "expected 2xx"),
     ],

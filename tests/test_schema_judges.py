@@ -153,6 +153,23 @@ def test_a_schema_in_circles_decides_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert by_jsonschema(monkeypatch, problems_of, {"$ref": "#"}, 1) == [((), module._UNDECIDED)]
 
 
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": "(a+)+$"}, "a" * 60 + "!"),
+        ({"items": {"patternProperties": {"(a+)+$": {"type": "null"}}}}, [{"a" * 60 + "!": 1}]),
+        ({"patternProperties": {"(a+)+$": True}, "additionalProperties": False}, {"a" * 60 + "!": 1}),
+    ],
+)
+def test_a_pattern_that_takes_too_long_is_given_up(
+    schema: Any, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.filters.REGEX_SECONDS", 0.1)
+    [(place, sentence)] = problems_of(schema, value)
+    assert place == ()
+    assert sentence.startswith("easier to check: a `pattern` of its schema took longer than")
+
+
 def test_without_jsonschema_rs_jsonschema_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "jsonschema_rs", None)
     module._shipped_judge.cache_clear()
