@@ -97,7 +97,7 @@ class Redactor:
         self._added: set[str] = set()
         self._forms = Needles()
         self._cores = Needles()
-        self._parts: dict[str, list[str]] = {}
+        self._parts: dict[str, dict[str, list[str]]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._short: dict[str, None] = {}
         self._passing: deque[str] = deque(maxlen=2 * PASSING)
@@ -132,9 +132,7 @@ class Redactor:
         good = [run for run in runs if len(run) >= min(longest, SHORTEST_CORE)]
         core = min(good, key=lambda run: (len(self._parts.get(run, ())), -len(run)))
         self._cores.add(core)
-        parts = self._parts.setdefault(core, [])
-        if part not in parts:
-            parts.append(part)
+        self._parts.setdefault(core, {})[part] = runs
 
     def add_passing(self, value: str) -> None:
         """Search for a value of one request, its signature say, as it is and as URLs write it.
@@ -178,12 +176,17 @@ class Redactor:
         return "".join([*kept, text[done:]])
 
     def _patterns_for(self, text: str) -> Iterator[re.Pattern[str]]:
-        """Give the patterns of the values whose cores stand in a text, the longest value first.
+        """Give the patterns of the values that may stand in a text: all their runs of letters and digits do.
 
         Each is compiled when it is needed: that takes longer than all else that is done with a value.
         """
-        parts = [part for core in self._cores.within(text) for part in self._parts[core]]
-        for part in sorted(parts, key=len, reverse=True):
+        parts = [
+            part
+            for core in self._cores.within(text)
+            for part, runs in self._parts[core].items()
+            if all(run in text for run in runs)
+        ]
+        for part in parts:
             if part not in self._patterns:
                 if len(self._patterns) >= MOST_COMPILED:
                     self._patterns.clear()

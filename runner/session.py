@@ -66,6 +66,7 @@ class Session:
         self.base_urls: dict[str, str] = {}
         """Of connections, rendered: nothing that they see changes within a run."""
         self.sensitive: dict[str, Any] = {}
+        self._listed: dict[str, list[Any]] = {}
         self.directory = Path.cwd()
         """The working directory: what is saved lies below it, and what is sent may."""
         self.saved: dict[str, str] = {}
@@ -194,6 +195,7 @@ class Session:
     def keep_sensitive(self, key: str, value: Any) -> None:
         """Hold the output of a sensitive action, and search for its texts from now on."""
         self.sensitive[key] = value
+        self._listed.pop(key.rpartition("[")[0], None)
         for text in _texts(value):
             self.redactor.add(text, f"actions.{key}.output")
 
@@ -201,7 +203,10 @@ class Session:
         """Give the output that was kept under a key, or those of so many items; null for an item that has none."""
         if items is None:
             return self.sensitive[key]
-        return [self.sensitive.get(f"{key}[{index}]") for index in range(items)]
+        listed = self._listed.get(key)
+        if listed is None or len(listed) != items:  # each item of the next action reads the list of all
+            listed = self._listed[key] = [self.sensitive.get(f"{key}[{index}]") for index in range(items)]
+        return listed
 
     def throttle(self, connection: Connection) -> Throttle:
         """Give the queue that every request through a connection passes."""

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from runner import sensitive
 from runner.needles import FEW, Needles
 from runner.sensitive import MASK, Redactor, written_forms
 
@@ -48,6 +49,27 @@ def test_many_secrets_are_found_in_every_form() -> None:
     plain = "tok_live_x person@mail.example.com &x <> 1199 tok_live_"
     assert redactor.text(plain) == plain
     assert not redactor.found_in([plain])
+
+
+def test_a_value_is_looked_at_closely_only_where_all_its_words_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their patterns are made when they are needed: short words that stand everywhere make none."""
+    made: list[str] = []
+    pattern = sensitive.escaped_pattern
+
+    def escaped(part: str) -> str:
+        made.append(part)
+        return pattern(part)
+
+    monkeypatch.setattr(sensitive, "escaped_pattern", escaped)
+    redactor = Redactor()
+    for number in range(2000):
+        redactor.add(f"tok_live_{number}_abcdef", "actions.make.output")
+    for number in range(0, 2000, 100):
+        redactor.text(f"GET /item/{number} took 0.{number} s: tok live abcde_f {number + 1}")
+    assert made == []
+    assert redactor.text("tok%5Flive\\u005f1234\\x5fabcdef") == MASK
+    assert "tok_live_1234_abcdef" in made
+    assert len(made) < 20  # 1, 2, 12, 234 and the like stand in it too
 
 
 def test_the_work_per_secret_does_not_grow_with_their_number() -> None:

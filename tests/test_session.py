@@ -201,6 +201,22 @@ def test_a_problem_points_at_its_own_reference_and_at_no_longer_one(tmp_path: Pa
     assert places[0].startswith("connections.d/api.yaml")
 
 
+def test_the_sensitive_outputs_of_items_are_one_list_until_one_of_them_changes(tmp_path: Path) -> None:
+    project = simple(tmp_path, [{"id": "a", "set": {"x": 1}}])
+    session = Session(
+        project, planned(project), project.workflows["main"], environ={}, redactor=Redactor(), warn=print
+    )
+    assert session.sensitive_output("sync[0]/t", 0) == []
+    session.keep_sensitive("sync[0]/t[1]", "second-value")
+    session.keep_sensitive("sync[0]/u[0]", "other-value")
+    listed = session.sensitive_output("sync[0]/t", 2)
+    assert listed == [None, "second-value"]
+    assert session.sensitive_output("sync[0]/t", 2) is listed
+    session.keep_sensitive("sync[0]/t[0]", "first-value")
+    assert session.sensitive_output("sync[0]/t", 2) == ["first-value", "second-value"]
+    assert session.sensitive_output("sync[0]/t", 1) == ["first-value"]
+
+
 @pytest.mark.parametrize(("names", "places"), [("secret/a#t, secret/own#t", 2), ("secret/a#t and 2 more", 3)])
 def test_a_problem_of_the_whole_server_points_at_every_reference(
     names: str, places: int, tmp_path: Path
