@@ -122,6 +122,16 @@ class Redactor:
                 if not part.isalnum() or not part.isascii():
                     self._file(part)
 
+    def add_all(self, value: Any, label: str) -> None:
+        """Search for every text and number of JSON data from now on; its keys are names, and no secrets."""
+        if isinstance(value, str):
+            self.add(value, label)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            self.add(repr(value), label)
+        elif isinstance(value, dict | list):
+            for item in value.values() if isinstance(value, dict) else value:
+                self.add_all(item, label)
+
     def _file(self, part: str) -> None:
         """Keep a value that escapers change under its core: a run of letters and digits, which they leave alone.
 

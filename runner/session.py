@@ -196,17 +196,15 @@ class Session:
         """Hold the output of a sensitive action, and search for its texts from now on."""
         self.sensitive[key] = value
         self._listed.pop(key.rpartition("[")[0], None)
-        for text in _texts(value):
-            self.redactor.add(text, f"actions.{key}.output")
+        self.redactor.add_all(value, f"actions.{key}.output")
 
     def sensitive_output(self, key: str, items: int | None = None) -> Any:
         """Give the output that was kept under a key, or those of so many items; null for an item that has none."""
         if items is None:
             return self.sensitive[key]
-        listed = self._listed.get(key)
-        if listed is None or len(listed) != items:  # each item of the next action reads the list of all
-            listed = self._listed[key] = [self.sensitive.get(f"{key}[{index}]") for index in range(items)]
-        return listed
+        if len(self._listed.get(key, ())) != items:  # each item of the next action reads the list of all
+            self._listed[key] = [self.sensitive.get(f"{key}[{index}]") for index in range(items)]
+        return self._listed.get(key, [])
 
     def throttle(self, connection: Connection) -> Throttle:
         """Give the queue that every request through a connection passes."""
@@ -390,15 +388,3 @@ def _placed(problem: SecretProblem, places: Mapping[ResolvedRef, list[Span]]) ->
         help=problem.help,
         spans=tuple(sorted(set(spans))),
     )
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return [repr(value)]
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _texts(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _texts(item)]
-    return []
