@@ -4,10 +4,11 @@ A template of plain dotted names is answered without Jinja; the others by `runne
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from runner.reference import Reference
-from runner.template import Template
+from runner.template import Mode, Template
 
 Place = tuple[int, int]
 """Where something stands: offsets in the text of its template."""
@@ -78,8 +79,14 @@ def facts(template: Template) -> Facts:
             conjuncts=frozenset({references[0].text}) if alone else frozenset(),
             text_around=around,
         )
-    from runner.expression_walk import read
+    return _read(template.mode, template.text)
 
-    parsed = template._parse()  # noqa: SLF001 - likewise
-    tree = getattr(parsed, "tree", None)
-    return Facts() if tree is None else read(tree, template.text, template.references)
+
+@lru_cache(maxsize=2048)  # as `runner.template_cache`, and several rules ask
+def _read(mode: Mode, text: str) -> Facts:
+    from runner.expression_walk import read
+    from runner.template_cache import parsed
+
+    found = parsed(mode, text)
+    tree = getattr(found, "tree", None)
+    return Facts() if tree is None else read(tree, text, getattr(found, "references", ()))

@@ -17,6 +17,7 @@ def names(folder: str) -> tuple[str, ...]:
     return tuple(name.replace("_", "-") if folder == "rules" else name for name in modules)
 
 
+@cache  # asked for every action of every workflow
 def load(folder: str, name: str) -> ModuleType:
     """Import one extension; raises KeyError for a name that the folder does not hold."""
     if name not in names(folder):

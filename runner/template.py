@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from runner import template_paths
@@ -29,6 +29,7 @@ Hide = Callable[[Reference], str | None]
 """Gives the placeholder of a reference that must not be evaluated (a secret, or known at run time only), else None."""
 
 _SIMPLE = re.compile(r"\{\{\s*([A-Za-z]\w*(?:\.[A-Za-z_]\w*)*)\s*\}\}")
+_SYNTAX = re.compile(r"\{[{%#]|[}%#]\}")
 _WORDS = frozenset(
     {"true", "false", "none", "null", "True", "False", "None", "not", "and", "or", "if", "else", "in", "is",
      "range", "dict", "namespace", "cycler", "joiner", "loop"}
@@ -136,29 +137,8 @@ class Template:
     def _simple_parts(self) -> tuple[str | Reference, ...] | None:
         """Text and plain dotted names, where the template is made of nothing else; None where it takes Jinja."""
         if isinstance(self._parts, bool):
-            self._parts = self._read_simple()
+            self._parts = (self.text,) if self.constant else _read_simple(self.text)
         return self._parts
-
-    def _read_simple(self) -> tuple[str | Reference, ...] | None:
-        text = self.text
-        if self.constant:
-            return (text,)
-        parts: list[str | Reference] = []
-        at = 0
-        for match in _SIMPLE.finditer(text):
-            names = match[1].split(".")
-            if names[0] in _WORDS or any(name.startswith("__") for name in names):
-                return None
-            if match.start() > at:
-                parts.append(text[at : match.start()])
-            parts.append(Reference(names[0], tuple(names[1:]), match.start(1), match.end(1)))
-            at = match.end()
-        rest = text[at:]
-        if rest:
-            parts.append(rest)
-        if any(isinstance(part, str) and re.search(r"\{[{%#]|[}%#]\}", part) for part in parts):
-            return None
-        return tuple(parts)
 
     def _render_simple(
         self, parts: tuple[str | Reference, ...], context: Mapping[str, Any]
@@ -303,6 +283,26 @@ def templates(tree: Tree) -> "list[Template]":
     if isinstance(tree, list):
         return [found for item in tree for found in templates(item)]
     return []
+
+
+@lru_cache(maxsize=4096)  # files of one project say the same again and again
+def _read_simple(text: str) -> tuple[str | Reference, ...] | None:
+    parts: list[str | Reference] = []
+    at = 0
+    for match in _SIMPLE.finditer(text):
+        names = match[1].split(".")
+        if names[0] in _WORDS or any(name.startswith("__") for name in names):
+            return None
+        if match.start() > at:
+            parts.append(text[at : match.start()])
+        parts.append(Reference(names[0], tuple(names[1:]), match.start(1), match.end(1)))
+        at = match.end()
+    rest = text[at:]
+    if rest:
+        parts.append(rest)
+    if any(isinstance(part, str) and _SYNTAX.search(part) for part in parts):
+        return None
+    return tuple(parts)
 
 
 @cache

@@ -28,6 +28,7 @@ test: {path: /me}
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from runner.diagnostics import Diagnostic, Severity, error
 from runner.document import Document
@@ -122,6 +123,7 @@ def check(project: Project) -> Iterator[Diagnostic]:
                 yield error("hardcoded-secret", message, span, help=_HELP, concealed=True)
 
 
+@lru_cache(maxsize=1024)
 def is_credential(name: str) -> bool:
     """Tell whether a name of a header or parameter is that of a credential, by its words."""
     if _NO_SECRET.match(name):
@@ -141,13 +143,17 @@ def _named(document: Document) -> Iterator[Diagnostic]:
         name = str(pointer[place + 1])
         if pointer[place] == "json":
             name = str(next(part for part in reversed(pointer) if isinstance(part, str)))
-        if not value.strip() or looks_like_reference(value) or any(mark in value for mark in _NOT_TYPED):
-            continue
-        if is_credential(name):
+        if is_credential(name) and _typed(value):
             what = _CALLED[str(pointer[place])]
             message = f"the {what} '{name}' holds a typed-in credential"
             remedy = _LOGIN_HELP if "auth" in pointer[:place] else _HELP
             yield error("hardcoded-secret", message, document.span(pointer), help=remedy, concealed=True)
+
+
+def _typed(value: str) -> bool:
+    return bool(value.strip()) and not (
+        looks_like_reference(value) or any(mark in value for mark in _NOT_TYPED)
+    )
 
 
 def _shaped(path: str, text: str) -> Iterator[tuple[str, Span]]:

@@ -122,7 +122,7 @@ def _needed(workflow: Workflow, action: Step, index: int, name: str) -> Iterator
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Use:
     """One reference in its template. `variables` are those of the project, None where they are not known."""
 

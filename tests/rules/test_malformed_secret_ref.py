@@ -97,6 +97,14 @@ def test_in_runner_yaml(tmp_path: Path) -> None:
     ]
 
 
+def test_references_written_with_escapes(tmp_path: Path) -> None:
+    text = 'actions: [{id: a, set: {b: "vault\\u003a\\/\\/secret/a/b#t"}}]'
+    found = findings(tmp_path, {"workflows.d/w.yaml": text + "\n"})
+    assert [item.message for item in found] == [
+        "no secret reference may stand here: the text would be used as it is"
+    ]
+
+
 @pytest.mark.parametrize(
     "files",
     [
