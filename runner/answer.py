@@ -1,11 +1,11 @@
 """A response as actions see it: status, headers, parsed body; and whether it is what was expected."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from runner import body_format
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.frozen import dataclass
 from runner.model import Action, Connection, Expect
 from runner.perform import Headers
 from runner.template_text import holds

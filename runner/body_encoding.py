@@ -6,13 +6,13 @@ What is streamed is read anew each time it is sent: an attempt, a redirect and t
 import mimetypes
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
 from runner import exact_json, files
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.template_text import text_of
 
 PIECE = 128 * 1024

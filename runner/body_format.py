@@ -3,10 +3,10 @@
 import codecs
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from runner import exact_json
+from runner.frozen import dataclass
 
 DEEPEST = 100
 """Lists and mappings inside of each other in a JSON body."""

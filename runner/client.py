@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from runner import __version__
@@ -17,6 +16,7 @@ from runner.body import Body
 from runner.decoder import Decoder, accepted, too_big
 from runner.dispatch import Channel, Dispatch
 from runner.errors import Failure, FailureError
+from runner.frozen import dataclass
 from runner.progress import Progress
 from runner.redirects import (
     Hop,

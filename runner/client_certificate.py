@@ -8,10 +8,10 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.pem import Kind, PemError, normalised
 
 LARGEST = 256 * 1024

@@ -4,8 +4,9 @@ The fields are those of crontab(5): minute, hour, day of the month, month, day o
 `*`, lists, ranges, steps, and names of months and days. Where both days are restricted, either of them is enough.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
+
+from runner.frozen import dataclass
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

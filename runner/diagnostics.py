@@ -2,10 +2,10 @@
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.errors import Exit, JsonObject, RunnerError
+from runner.frozen import dataclass
 from runner.source import Span
 
 

@@ -3,13 +3,14 @@
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runner import registry, tls
 from runner.client_certificate import ClientCertificate
 from runner.errors import UsageError
+from runner.frozen import dataclass
 from runner.progress import Progress
 from runner.redirects import Origin, home_of
 from runner.transports import Prepared, Received, Route, Transport

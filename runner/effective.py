@@ -5,12 +5,13 @@ The result has the form of a connection of a generic type, so that nothing after
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner import presets
 from runner.diagnostics import Diagnostic, error, names_hint
 from runner.document import Document, Pointer
+from runner.frozen import dataclass
 from runner.presets import Preset, Scheme
 from runner.source import Span
 

@@ -1,6 +1,6 @@
 """Which endings of a run belong together: what a resume takes over of `on_failure` and `finally`, and what it does again."""
 
-from dataclasses import dataclass
+from runner.frozen import dataclass
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ other, so that a backend with an event loop of its own, in which time is recorde
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from runner.course import Course
 from runner.duration import written
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.frame import Call, Frame, holds
+from runner.frozen import dataclass
 from runner.items import Block, Gathered
 from runner.model import Action, Workflow
 from runner.plan import Plan

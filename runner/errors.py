@@ -1,9 +1,10 @@
 """What can go wrong: errors that end a command, and failures that are data inside a run."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from typing import Any, Self
 
+from runner.frozen import dataclass
 from runner.source import Position, Span
 
 JsonObject = dict[str, Any]

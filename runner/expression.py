@@ -3,10 +3,10 @@
 A template of plain dotted names is answered without Jinja; the others by `runner.expression_walk`.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from runner.frozen import dataclass
 from runner.reference import Reference
 from runner.template import Mode, Template
 

@@ -5,7 +5,6 @@ through `set`, outputs, and inputs of called workflows until a request sends it 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from runner import template
 from runner.calls import callee
 from runner.errors import JsonObject
 from runner.expression import facts
+from runner.frozen import dataclass
 from runner.model import Action, Connection, Workflow
 from runner.order import Order
 from runner.project import Project, filled

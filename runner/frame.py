@@ -1,11 +1,12 @@
 """What one workflow knows while it is interpreted: as templates see it, and as references carry it to a step."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner import template
 from runner.errors import JsonObject
+from runner.frozen import dataclass
 from runner.model import Action, Workflow
 from runner.order import Order
 from runner.perform import Headers

@@ -3,11 +3,11 @@
 import posixpath
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner.document import LARGEST_FILE
 from runner.errors import UsageError
+from runner.frozen import dataclass
 
 _PLACES = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE"}

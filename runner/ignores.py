@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from runner import registry
 from runner.diagnostics import Diagnostic, names_hint, warning
+from runner.frozen import dataclass
 from runner.project import Project
 from runner.source import Position, Span
 

@@ -6,10 +6,11 @@ many items there were, and so does memory.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, overload
 
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.frozen import dataclass
 from runner.result import Status
 from runner.scope import RunStoppedError, Scope
 

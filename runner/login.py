@@ -4,7 +4,7 @@ Nothing is written before it was tested, and only where nobody else has written 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner import registry
@@ -12,6 +12,7 @@ from runner.auth import Person
 from runner.auth_fields import fields_of
 from runner.connection_test import UNTESTED, send_test, test_workflow
 from runner.errors import JsonObject, SecretsError, UsageError
+from runner.frozen import dataclass
 from runner.means import ConnectionMeans
 from runner.model import Action, Connection, Workflow
 from runner.plan import Plan, host_of, require_user, resolved_refs

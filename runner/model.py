@@ -1,11 +1,12 @@
 """What the files mean: connections, workflows and actions as frozen values, made by `bind` from checked files."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner.cron import Cron
 from runner.document import Document, Pointer
+from runner.frozen import dataclass
 from runner.secret_ref import SecretRef
 from runner.source import Span
 from runner.template import Template, Tree

@@ -8,8 +8,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from runner.frozen import dataclass
 
 Kind = Literal["private key", "certificate"]
 

@@ -5,7 +5,7 @@ safe to keep.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runner import exact_json, registry, template
 from runner.calling import check_input
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.frozen import dataclass
 from runner.model import Action, Connection, Repeat, Workflow
 from runner.plan import secret_label
 from runner.reference import Reference

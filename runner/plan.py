@@ -7,13 +7,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from runner import calls, registry, template, users
 from runner.diagnostics import names_hint
 from runner.duration import written
 from runner.errors import FailureError, JsonObject, UsageError
+from runner.frozen import dataclass
 from runner.model import Action, Workflow
 from runner.project import Project
 from runner.reference import Reference

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,6 +11,7 @@ from runner.bind import Binder, report_typed_in
 from runner.diagnostics import Diagnostic, Severity, error, names_hint
 from runner.document import LARGEST_FILE, Document, Pointer, read, read_bytes
 from runner.errors import UsageError
+from runner.frozen import dataclass
 from runner.garbage import uncollected
 from runner.model import Connection, Workflow
 from runner.policy import Policy

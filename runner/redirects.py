@@ -6,7 +6,7 @@ Nothing here talks to a network.
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
@@ -14,6 +14,7 @@ from urllib.parse import unquote, unquote_plus, urldefrag, urljoin, urlsplit
 
 from runner.body import Body
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 
 Pairs = tuple[tuple[str, str], ...]
 Redirects = Literal["follow", "same_host", "never"]

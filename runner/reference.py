@@ -1,6 +1,6 @@
 """A use of a name inside a template."""
 
-from dataclasses import dataclass
+from runner.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -13,6 +12,7 @@ from runner.auth import Shown
 from runner.bind import limits
 from runner.body import Body
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
+from runner.frozen import dataclass
 from runner.model import Action, Connection
 from runner.plan import View, label_of
 from runner.secret_ref import SecretRef

@@ -1,10 +1,11 @@
 """What came of a run: plain data, cleaned of secrets, from which every report is made."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from runner.errors import Exit, Failure, FailureKind, JsonObject
+from runner.frozen import dataclass
 
 
 class Status(StrEnum):

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from runner.bind import limits
 from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureError, FailureKind, JsonObject, SecretsError
 from runner.exclusive import NotStartedError, enter, key_of
+from runner.frozen import dataclass
 from runner.history.keeper import Keeper
 from runner.history.locks import Ticket
 from runner.history.state import HistoryError

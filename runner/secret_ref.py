@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from runner.frozen import dataclass
 from runner.source import Span
 
 SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.@+ -]*"

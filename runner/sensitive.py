@@ -8,10 +8,10 @@ import re
 import shlex
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Never
 from urllib.parse import quote, quote_plus
 
+from runner.frozen import dataclass
 from runner.needles import Needles
 
 MASK = "***"

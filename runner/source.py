@@ -1,6 +1,6 @@
 """Where a thing stands in a file: positions and spans, the coordinates of every message."""
 
-from dataclasses import dataclass
+from runner.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)

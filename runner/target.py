@@ -1,12 +1,12 @@
 """What a request line and its `Host` header say: the URL of a hop in the one form that every transport sends."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
 from urllib.parse import quote
 
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.redirects import DEFAULT_PORTS, Origin
 
 LONGEST_URL = 65_536

@@ -6,7 +6,6 @@ microseconds, and a project of such templates starts without importing Jinja at 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runner import template_paths
 from runner.document import Document, Pointer
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.reference import Reference
 from runner.sensitive import Rendered
 from runner.source import Span

@@ -7,7 +7,7 @@ and each syntax error, says exactly where it stands.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
@@ -17,6 +17,7 @@ from jinja2.lexer import TokenStream
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from runner import filters, template_parser
+from runner.frozen import dataclass
 from runner.reference import Reference
 from runner.template_bounds import (
     Budget,

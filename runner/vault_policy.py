@@ -5,10 +5,10 @@ version 2 it has `data/` after the mount. `+` stands for one whole segment, `*` 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from runner import calls
 from runner.errors import UsageError
+from runner.frozen import dataclass
 from runner.model import Workflow
 from runner.project import SETTINGS, Project
 from runner.secret_ref import MalformedReferenceError, ResolvedRef, SecretRef

@@ -20,7 +20,7 @@ LAYERS: dict[str, frozenset[str]] = {
     layer: frozenset(names.split())
     for layer, names in {
         "ground": """
-            source errors duration needles sensitive secret_ref registry diagnostics result reference garbage comparison body
+            frozen source errors duration needles sensitive secret_ref registry diagnostics result reference garbage comparison body
             exact_json pem keys
             """,
         "load": """
@@ -312,6 +312,18 @@ def test_everything_says_what_it_is_for(module: Module) -> None:
 def test_names_say_something(module: Module) -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc", "core"}
     assert vague.isdisjoint(module.name.split("."))
+
+
+def test_data_classes_are_made_quickly() -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "frozen.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+        if any(name.name == "dataclass" for name in node.names)
+    ]
+    assert not found, f"import dataclass from runner.frozen, which says why: {found}"
 
 
 @pytest.mark.parametrize("name", registry.names("rules"))

@@ -1,11 +1,12 @@
 """`request`: one HTTP exchange, with retry, expectations and output."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner import paginators
 from runner.bind import ACTION_ROOTS, SEND_ROOTS, Binder
 from runner.document import Pointer
+from runner.frozen import dataclass
 from runner.language import HEADERS, QUERY, closed, text
 from runner.model import Action, Paginate
 from runner.perform import Performance

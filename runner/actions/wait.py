@@ -1,7 +1,6 @@
 """`wait`: a duration, or until a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from runner.bind import ACTION_ROOTS, Binder
@@ -9,6 +8,7 @@ from runner.document import Pointer
 from runner.duration import seconds
 from runner.errors import Failure, FailureError, FailureKind
 from runner.filters import FilterError, to_datetime
+from runner.frozen import dataclass
 from runner.language import closed, text
 from runner.model import Action
 from runner.perform import Performance

@@ -15,11 +15,12 @@ what goes along (`labels` gives the placeholder of each secret field), and `Auth
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from runner.body import Body
+from runner.frozen import dataclass
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
 from runner.template import Template, Tree

@@ -1,13 +1,13 @@
 """API keys in headers, query parameters or cookies, one or several."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from runner.auth import Bound, Fixed, Means, Outgoing, Shown, bare_scheme, revealed
 from runner.bind import Binder
 from runner.document import Pointer
+from runner.frozen import dataclass
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret

@@ -7,12 +7,12 @@ the body, the host and every header of the request that no proxy rewrites.
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote, urlsplit
 
 from runner.auth import Bound, Fixed, Means, Outgoing, Shown, host_of, revealed
 from runner.bind import URL_ROOTS, Binder
+from runner.frozen import dataclass
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret

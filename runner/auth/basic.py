@@ -2,9 +2,9 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runner.auth import FieldError, Fixed, Means, Outgoing, Shown, revealed
+from runner.frozen import dataclass
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret

@@ -1,9 +1,9 @@
 """A token in the Authorization header (RFC 6750), with `Bearer` or another prefix."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runner.auth import Fixed, Means, Outgoing, Shown, bare_scheme, revealed
+from runner.frozen import dataclass
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret

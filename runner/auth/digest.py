@@ -7,11 +7,12 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote, urlsplit
 
 from runner.auth import Means, Outgoing, Refused, Shown, revealed
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret

@@ -5,7 +5,7 @@ The steps are those of GitHub's page "Authenticating as a GitHub App installatio
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from runner.auth import Bound, FieldError, Means, Message, Outgoing, Refused, Reply, Shown, revealed
 from runner.bind import Binder
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.keys import KeyProblemError, Signer
 from runner.language import Json, closed, secret
 from runner.secret_ref import SecretRef

@@ -3,7 +3,6 @@
 import base64
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from runner.auth import Bound, FieldError, Fixed, Means, Outgoing, Shown, bare_scheme, host_of, revealed
 from runner.bind import URL_ROOTS, Binder
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.keys import KeyProblemError, decoded
 from runner.language import closed, secret, text
 from runner.secret_ref import SecretRef

@@ -1,12 +1,12 @@
 """A JSON Web Token that runner.d signs itself (RFC 7519) and sends with each request: Snowflake, App Store Connect, Ghost."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from runner.auth import Bound, FieldError, Means, Outgoing, Refused, Shown, bare_scheme, revealed
 from runner.bind import URL_ROOTS, Binder
 from runner.duration import seconds
+from runner.frozen import dataclass
 from runner.keys import ALGORITHMS, KeyProblemError, Signer, decoded
 from runner.language import closed, secret, text, time_span
 from runner.secret_ref import SecretRef

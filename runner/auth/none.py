@@ -1,9 +1,9 @@
 """No credentials at all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runner.auth import Fixed, Means, Outgoing, Shown
+from runner.frozen import dataclass
 from runner.sensitive import Secret
 
 SUMMARY = "no credentials"

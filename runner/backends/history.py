@@ -5,11 +5,11 @@ The doing is left to the stateless backend; this one decides whether a step is d
 """
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from runner.endings import Newest
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.frozen import dataclass
 from runner.history import keeping
 from runner.history.journal import Journal
 from runner.history.keeping import Needs

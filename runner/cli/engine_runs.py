@@ -5,7 +5,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from runner.cli import report_files, running
 from runner.cli.confirm import confirmed
 from runner.cli.output import Output
 from runner.errors import Exit, JsonObject, UsageError
+from runner.frozen import dataclass
 from runner.plan import Plan
 from runner.project import Project
 from runner.reports.json import dumps

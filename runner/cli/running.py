@@ -5,7 +5,6 @@ import asyncio
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +16,7 @@ from runner.cli.problems import explain
 from runner.cli.progress import Progress
 from runner.cli.report_files import ReportFile
 from runner.errors import Exit, FailureKind, SecretsError
+from runner.frozen import dataclass
 from runner.plan import Plan
 from runner.project import Project
 from runner.reports.json import dumps

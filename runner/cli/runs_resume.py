@@ -3,7 +3,6 @@
 import argparse
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from runner import project as projects
 from runner.cli import checked, engine_runs, engines, histories, logs, report_files, running, workflow_inputs
 from runner.cli.output import Output
 from runner.errors import Exit, UsageError
+from runner.frozen import dataclass
 from runner.inputs import read_inputs
 from runner.plan import Plan
 from runner.project import Project

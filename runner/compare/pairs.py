@@ -1,11 +1,11 @@
 """The two sides together: which file of the one is which file of the other, also under a new name."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from runner.compare.side import Side, file_of
 from runner.compare.tree import MISSING, canonical, mapping
+from runner.frozen import dataclass
 from runner.project import SETTINGS
 
 

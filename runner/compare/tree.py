@@ -1,11 +1,11 @@
 """Values as trees: what is equal in meaning, and the places at which two of them differ."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Final
 
 from runner import exact_json
+from runner.frozen import dataclass
 
 
 class _Missing:

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from runner.errors import Exit, JsonObject, RunnerError, UsageError
+from runner.frozen import dataclass
 from runner.history import locks
 from runner.history.database import Database
 from runner.history.written import text_of, value_of

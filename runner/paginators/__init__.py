@@ -6,13 +6,14 @@ field for each of them, `bind` where a key is a template, `first(config)` (what 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from runner import registry
 from runner.bind import RESPONSE_ROOTS, Binder
 from runner.document import Pointer
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.language import Json, closed, text
 from runner.model import Action, Connection, Paginate
 from runner.template import Template

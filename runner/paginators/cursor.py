@@ -1,9 +1,9 @@
 """`cursor`: each page names a token that asks for the next one, in the query, a header or the JSON body."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from runner.filters import type_name
+from runner.frozen import dataclass
 from runner.language import Json, text
 from runner.paginators import Page, Step, unusable
 from runner.template import Template

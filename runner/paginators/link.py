@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from runner.frozen import dataclass
 from runner.language import Json, text
 from runner.paginators import Page, Step
 

@@ -1,9 +1,9 @@
 """`next_url`: each page holds the URL of the next one."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from runner.filters import type_name
+from runner.frozen import dataclass
 from runner.language import Json, text
 from runner.paginators import Page, Step, unusable
 from runner.template import Template

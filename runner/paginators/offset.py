@@ -1,7 +1,6 @@
 """`offset`: a page begins after so many items."""
 
-from dataclasses import dataclass
-
+from runner.frozen import dataclass
 from runner.language import Json, text
 from runner.paginators import Page, Step
 

@@ -15,12 +15,13 @@ A preset is read when a connection names it, never before.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from runner.document import read
+from runner.frozen import dataclass
 
 _FOLDER = Path(__file__).parent
 _OWN = frozenset({"name", "category", "notes", "links", "variables", "auth", "unverified"})

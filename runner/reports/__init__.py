@@ -15,13 +15,14 @@ A format for people on a terminal says `COLORED = True`: its functions take `col
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import ModuleType
 from typing import Any
 
 from runner import registry
 from runner.diagnostics import Diagnostic, Severity, names_hint
 from runner.errors import JsonObject, UsageError
+from runner.frozen import dataclass
 from runner.source import Position, Span
 
 

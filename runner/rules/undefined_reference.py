@@ -35,10 +35,10 @@ actions:
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from runner.calls import callee
 from runner.diagnostics import Diagnostic, Label, Severity, closest, names_hint
+from runner.frozen import dataclass
 from runner.model import Action, Workflow
 from runner.order import Order, Step
 from runner.project import Project

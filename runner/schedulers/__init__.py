@@ -7,10 +7,11 @@ name. What it cannot do as a trigger says stands in a comment beside the entry.
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner.cron import Cron
+from runner.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ and logs nothing: all of that is the client's. It tells `Progress` how far it go
 
 import ssl
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from runner.body import Body
+from runner.frozen import dataclass
 from runner.progress import Progress
 from runner.target import Target
 

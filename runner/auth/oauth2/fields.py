@@ -1,10 +1,11 @@
 """The fields of `auth` with `type: oauth2`: their schema, which grant takes which, and the Config that carries them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner.auth import bare_scheme
+from runner.frozen import dataclass
 from runner.language import closed, secret, text, time_span
 from runner.secret_ref import SecretRef
 from runner.template import Template

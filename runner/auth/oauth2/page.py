@@ -8,7 +8,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
@@ -17,6 +16,7 @@ from runner.auth.oauth2.endpoint import LONGEST_SAID, Endpoint
 from runner.auth.oauth2.fields import Config
 from runner.auth.oauth2.token import Token
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 
 PATIENCE = 600.0
 """Seconds for the person to consent."""

@@ -1,6 +1,6 @@
 """An access token of a run: how long it may be used."""
 
-from dataclasses import dataclass
+from runner.frozen import dataclass
 
 MARGIN = 60.0
 """Seconds before its end from which a token is not used any more, and up to half as many again by chance: runs that

@@ -6,7 +6,6 @@ serves all requests of a run.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -16,6 +15,7 @@ from runner.auth.session.fields import SCHEMA as SCHEMA
 from runner.bind import URL_ROOTS, Binder
 from runner.duration import seconds, written
 from runner.errors import Failure, FailureError, FailureKind
+from runner.frozen import dataclass
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
 from runner.template import Mode, Template, Tree

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from temporalio import activity
 from temporalio.client import Client
@@ -21,6 +21,7 @@ from runner.backends.temporal.documents import plan_of, project_of
 from runner.backends.temporal.limiter import SharedThrottle
 from runner.bind import limits
 from runner.errors import Failure, FailureKind, JsonObject, RunnerError, SecretsError
+from runner.frozen import dataclass
 from runner.model import Connection
 from runner.perform import perform
 from runner.plan import Plan, find_workflow

@@ -1,9 +1,9 @@
 """Where the engine is: `temporal://HOST:PORT/NAMESPACE`, with `?task_queue=NAME` where it is not the usual one."""
 
-from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from runner.errors import UsageError
+from runner.frozen import dataclass
 
 TASK_QUEUE = "runner.d"
 _FORM = "write temporal://HOST:PORT/NAMESPACE, for example temporal://127.0.0.1:7233/default"

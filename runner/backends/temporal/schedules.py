@@ -6,13 +6,13 @@ name, `runner.d/PROJECT/`.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runner import exact_json
 from runner.backends.temporal import TRIGGER
 from runner.errors import JsonObject
+from runner.frozen import dataclass
 from runner.schedulers import Entry
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ where it stopped: in the same execution, after a message that says so.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from temporalio.common import RetryPolicy
 from runner.backends.temporal import HEARTBEAT, PERFORM
 from runner.endings import Newest
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.frozen import dataclass
 from runner.history import keeping
 from runner.items import Block
 from runner.model import Action

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner.errors import JsonObject
+from runner.frozen import dataclass
 from runner.secrets.vault.client import VaultClient
 from runner.secrets.vault.explain import RefusedError, VaultProblemError, clean
 

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.diagnostics import Diagnostic, Label, Severity
 from runner.errors import JsonObject, SecretProblem, SecretsError
+from runner.frozen import dataclass
 from runner.secret_ref import MalformedReferenceError, ResolvedRef, SecretRef
 from runner.secrets.vault.client import VaultClient
 from runner.secrets.vault.credentials import Credentials

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
+from runner.frozen import dataclass
 from runner.secrets.vault.explain import RefusedError, VaultProblemError
 
 SHORTEST_PAUSE = 0.5

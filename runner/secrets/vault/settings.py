@@ -7,10 +7,12 @@ Variables win over the file. https://developer.hashicorp.com/vault/docs/commands
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+from runner.frozen import dataclass
 
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_RETRIES = 2

@@ -1,11 +1,12 @@
 """Ways to log in to Vault: one file per `vault.auth.method`, with its schema and what it does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from runner import registry
 from runner.errors import JsonObject
+from runner.frozen import dataclass
 from runner.secrets.vault.client import VaultClient
 from runner.secrets.vault.credentials import Credentials, header_safe
 from runner.secrets.vault.explain import RefusedError, VaultProblemError
