@@ -5,7 +5,6 @@ What is wrong with one is said here, before a server says it in an alert that no
 
 import os
 import ssl
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +72,8 @@ def _file_of(data: bytes) -> Iterator[str]:
             _write(fd, data)
             yield path
         else:
+            import tempfile
+
             # `mkstemp` makes it for this user alone (0600), in the directory that TMPDIR names.
             other, path = tempfile.mkstemp(prefix="runner-")
             try:

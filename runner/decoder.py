@@ -6,6 +6,7 @@ A small answer may unpack to anything: no unpacker is ever asked for more than `
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,7 +25,9 @@ _EXTRA = "pip install 'runner.d[compression]', or leave `Accept-Encoding` out of
 @cache
 def accepted() -> str:
     """Give the value of Accept-Encoding: what can be unpacked here, no more."""
-    return ", ".join(["gzip", "deflate", *(["br"] if _has_brotli() else []), *(["zstd"] if _zstd() else [])])
+    return ", ".join(
+        ["gzip", "deflate", *(["br"] if _has_brotli() else []), *(["zstd"] if _zstd_name() else [])]
+    )
 
 
 class Decoder:
@@ -147,9 +150,10 @@ class _Zstd:
     """Zstandard (RFC 8878), of one frame or several, with the window that RFC 9659 permits."""
 
     def __init__(self) -> None:
-        self._library = _zstd()
-        if self._library is None:
+        name = _zstd_name()
+        if name is None:
             raise _undecodable("is packed with zstd, which is not installed here", help=_EXTRA)
+        self._library: Any = import_module(name)
         self._unpacker = self._fresh()
         self._begun = False
 
@@ -186,15 +190,11 @@ def _has_brotli() -> bool:
 
 
 @cache
-def _zstd() -> Any:
-    """Give Python's own zstd (3.14), or its backport; None where neither is there."""
-    for name in ("compression", "backports"):
-        if find_spec(name) is not None and find_spec(f"{name}.zstd") is not None:
-            if name == "compression":
-                from compression import zstd
-            else:
-                from backports import zstd
-            return zstd
+def _zstd_name() -> str | None:
+    """Name the module of Python's own zstd (3.14), or of its backport; None where neither is there."""
+    for package in ("compression", "backports"):
+        if find_spec(package) is not None and find_spec(f"{package}.zstd") is not None:
+            return f"{package}.zstd"
     return None
 
 

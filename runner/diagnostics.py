@@ -1,6 +1,5 @@
 """Findings about a project's files: what the checks give and what every report of them shows."""
 
-import difflib
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -87,6 +86,8 @@ def warning(rule: str, message: str, span: Span, *, help: str | None = None) -> 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:
     """Find the candidate that was probably meant, or None where nothing is near."""
+    import difflib
+
     found = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return found[0] if found else None
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from runner import duration, exact_json
 
@@ -150,6 +149,8 @@ def to_datetime(value: Any, format: str | None = None) -> datetime:
 
 def format_datetime(value: Any, format: str = "%Y-%m-%dT%H:%M:%SZ", timezone: str = "UTC") -> str:
     """Write a time in a strftime format, in a time zone by its IANA name."""
+    from zoneinfo import ZoneInfo
+
     try:
         zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):

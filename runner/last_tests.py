@@ -6,7 +6,6 @@ message: `connection`, `classification`, `at` (UTC, ISO 8601), and where there i
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +61,8 @@ def _folder(state: Path, environment: str | None) -> Path:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file beside its place and move it there: readers see the old one or the new one."""
+    import tempfile
+
     number, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:

@@ -101,14 +101,20 @@ class Order:
             needed = previous if action.needs is None else tuple(dict.fromkeys(action.needs))
             self._direct[action.id] = tuple(name for name in needed if name in ids)
             previous = (action.id,)
+        complete: dict[str, set[str]] = {}
         for action in actions:
             found: set[str] = set()
             pending = list(self._direct[action.id])
             while pending:
                 name = pending.pop()
-                if name not in found:
-                    found.add(name)
+                if name in found:
+                    continue
+                found.add(name)
+                if name in complete:
+                    found |= complete[name]
+                else:
                     pending += self._direct[name]
+            complete[action.id] = found
             self._before[action.id] = earlier | found
 
     def _way_back(self, start: str) -> list[str] | None:

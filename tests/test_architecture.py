@@ -367,6 +367,9 @@ HEAVY = (
     "jmespath",
     "sqlite3",
     "http.client",
+    "tempfile",
+    "zoneinfo",
+    "difflib",
 )
 
 

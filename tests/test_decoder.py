@@ -112,7 +112,7 @@ def test_what_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         Decoder("gzip, br", None)
     assert decoder.accepted() == "gzip, deflate, br, zstd"
     monkeypatch.setattr(decoder, "_has_brotli", lambda: False)
-    monkeypatch.setattr(decoder, "_zstd", lambda: None)
+    monkeypatch.setattr(decoder, "_zstd_name", lambda: None)
     decoder.accepted.cache_clear()
     try:
         assert decoder.accepted() == "gzip, deflate"

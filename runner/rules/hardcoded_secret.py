@@ -28,7 +28,7 @@ test: {path: /me}
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from runner.diagnostics import Diagnostic, Severity, error
 from runner.document import Document
@@ -73,7 +73,6 @@ _SHAPES = (
     ),
     ("a JSON Web Token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
 )
-_KNOWN = re.compile("|".join(f"(?P<shape{number}>{pattern})" for number, (_, pattern) in enumerate(_SHAPES)))
 _MARKS = (
     *(
         "gho_",
@@ -156,9 +155,16 @@ def _typed(value: str) -> bool:
     )
 
 
+@cache  # takes a millisecond to compile
+def _known() -> re.Pattern[str]:
+    return re.compile(
+        "|".join(f"(?P<shape{number}>{pattern})" for number, (_, pattern) in enumerate(_SHAPES))
+    )
+
+
 def _shaped(path: str, text: str) -> Iterator[tuple[str, Span]]:
     # Every place of a long text would be tried for every shape; most files hold none of their marks.
-    for match in _KNOWN.finditer(text) if any(mark in text for mark in _MARKS) else ():
+    for match in _known().finditer(text) if any(mark in text for mark in _MARKS) else ():
         number = int(str(match.lastgroup).removeprefix("shape"))
         if len(set(match[0])) > 8:  # no row of x as in documentation
             yield f"this looks like {_SHAPES[number][0]}", _span(path, text, match.start(), match.end())
