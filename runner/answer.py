@@ -248,7 +248,7 @@ def recorded(response: Response, performance: "Performance", *, failed: bool) ->
     names = SHOWN_HEADERS | _limit_headers(performance)
     shown: JsonObject = {
         "status": response.status,
-        "headers": {name: clean.text(value) for name, value in response.headers.items() if name in names},
+        "headers": clean.data({name: value for name, value in response.headers.items() if name in names}),
     }
     if failed and not performance.action.sensitive:
         text = clean.text(response.text)

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,6 +20,13 @@ from runner.redirects import Origin, Redirects
 if TYPE_CHECKING:
     from runner.perform import Performance
     from runner.request import Built
+
+
+@lru_cache(maxsize=64)  # of connections it is always the same
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
 
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 HARMLESS_STATUSES = frozenset({429, 503})
@@ -198,8 +206,8 @@ class Attempts:
             permit=self._permit,
             holds_secret=session.redactor.found_in,
         )
-        parts = urlsplit(self.performance.base_url(self.connection) if self.connection else built.url)
-        channel = session.channel(self.connection, f"{parts.scheme}://{parts.netloc}", proxy)
+        home = _origin(self.performance.base_url(self.connection) if self.connection else built.url)
+        channel = session.channel(self.connection, home, proxy)
         answer = await session.client.send(exchange, channel, authenticator, extra=headers, extra_query=query)
         response = answers.read(answer)
         if answer.saved and built.download is not None:

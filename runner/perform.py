@@ -137,7 +137,7 @@ async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None =
     The result holds `status`, `output` (not of a sensitive action), `error`, `response` (status and headers) and
     `record` (request as shown, attempts, times).
     """
-    action = _find(session.workflow_of(ref), ref["action"])
+    action = _find(session, ref)
     watcher = watcher or Watcher()
     started = session.now()
     clock = perf_counter()
@@ -194,11 +194,13 @@ def _error(session: "Session", ref: JsonObject, action: Action, failure: Failure
     return cleaned
 
 
-def _find(workflow: Workflow, key: str) -> Action:
-    for action in workflow.every_action:
-        if action.key == key:
-            return action
-    raise KeyError(key)
+def _find(session: "Session", ref: JsonObject) -> Action:
+    workflow = session.workflow_of(ref)
+    known = session.actions.get(workflow.name)
+    if known is None:
+        known = {action.key: action for action in workflow.every_action}
+        session.actions[workflow.name] = known
+    return known[ref["action"]]
 
 
 def _brief(item: Any) -> Any:
@@ -239,7 +241,7 @@ def _secret_inputs(session: "Session", ref: JsonObject) -> dict[str, str]:
     if outer is None:
         return {}
     workflow, caller = session.workflow_of(ref), session.workflow_of(outer)
-    action = _find(caller, outer["action"])
+    action = _find(session, outer)
     context = _context(session, outer)
     given: dict[str, str] = {}
     for name, declared in workflow.inputs.items():

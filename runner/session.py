@@ -17,7 +17,7 @@ from runner.channels import Channels
 from runner.client import Channel, Client
 from runner.errors import FailureError, FailureKind, JsonObject, SecretProblem, SecretsError
 from runner.means import ConnectionMeans
-from runner.model import Connection, Limits, Workflow
+from runner.model import Action, Connection, Limits, Workflow
 from runner.plan import Plan, resolved_refs
 from runner.project import Project
 from runner.secret_ref import ResolvedRef, SecretRef
@@ -65,6 +65,8 @@ class Session:
         self._called_limits: dict[str, Limits] = {}
         self.base_urls: dict[str, str] = {}
         """Of connections, rendered: nothing that they see changes within a run."""
+        self.actions: dict[str, dict[str, Action]] = {}
+        """Of workflows, by their keys."""
         self.sensitive: dict[str, Any] = {}
         self._listed: dict[str, list[Any]] = {}
         self.directory = Path.cwd()
