@@ -16,11 +16,11 @@ WORKERS ?= auto
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden schemas schemas-current bench soak wheel ci clean
+.PHONY: help demo test check format golden schemas schemas-current bench bench-short soak wheel ci clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
-	@echo "also: make check | format | golden | schemas | bench | soak | wheel | clean"
+	@echo "also: make check | format | golden | schemas | bench | bench-short | soak | wheel | clean"
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "runner.d needs Python 3.11 or later with its venv module \
@@ -63,6 +63,10 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.checking
 	@$(BIN)/python -m benchmarks.history
 
+# Seconds: is anything twice as slow as it was?
+bench-short: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.short
+
 # 200 times killed at random, and gone on with: minutes. make soak ARGS="50 SEED" fewer, or the same again
 soak: $(INSTALLED)
 	@$(BIN)/python -m tests.soak $(ARGS)
@@ -72,7 +76,7 @@ wheel: $(INSTALLED)
 
 # The tests come last: the end of the output is their summary.
 ci:
-	@set -e; for target in check schemas-current demo wheel test; do \
+	@set -e; for target in check schemas-current demo wheel bench-short test; do \
 		echo; echo "==== make $$target"; $(MAKE) --no-print-directory $$target; done
 
 clean:

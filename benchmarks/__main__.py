@@ -21,6 +21,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 TEXT = """# Benchmarks
 
 `make bench` measures again; `python -m benchmarks --write` writes this page, `--imports` shows what the imports cost.
+`make bench-short`, a part of `make ci`, takes seconds: it compares processor times with yardsticks of the same rounds and fails where something takes twice as long as it did.
 
 {table}
 runner.d {version}, Python {python}, {machine}. Medians of {rounds} rounds. A round runs every command once, in another order; *x* is the ratio to `python -c pass` of

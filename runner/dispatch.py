@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from runner import registry, tls
 from runner.client_certificate import ClientCertificate
-from runner.errors import UsageError
 from runner.frozen import dataclass
 from runner.progress import Progress
 from runner.redirects import Origin, home_of
+from runner.transport_choice import preferred
 from runner.transports import Prepared, Received, Route, Transport
 
 if TYPE_CHECKING:
     import httpx
-
-ORDER = ("httptools", "httpx")
-"""The transports, best first. Each request goes by the first that is installed and can send it; the last can send all."""
-CHOICE = "RUNNER_TRANSPORT"
-"""The variable of the environment that puts one of them first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +127,3 @@ class _Way:
 
     route: Route
     transports: dict[str, Transport]
-
-
-def preferred(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Give the transports in the order they are tried; raises UsageError where the environment names none of them."""
-    first = environ.get(CHOICE)
-    if not first:
-        return ORDER
-    if first not in ORDER:
-        raise UsageError(f"{CHOICE} names no transport", help=f"it can be {', '.join(ORDER)}")
-    return (first, *(name for name in ORDER if name != first))

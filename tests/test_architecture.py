@@ -37,6 +37,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "execute": """
             client_certificate files body_encoding downloads
             redirects tls target progress decoder body_format dispatch client throttle channels session auth_fields means
+            transport_choice
             answer waits attempts request pages perform scope items course frame engine watching endings
             """,
         "run": "run connection_test login last_tests exclusive",

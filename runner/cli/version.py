@@ -10,6 +10,7 @@ from runner import __version__
 from runner.cli.arguments import add_format
 from runner.cli.output import Output
 from runner.settings import Settings
+from runner.transport_choice import CHOICE, ORDER, in_use
 
 EXAMPLES = ("runner version", "runner version --format json")
 
@@ -21,10 +22,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_format(parser, "text", "json")
 
 
-def run(options: argparse.Namespace, _: Settings, output: Output) -> int:
-    """Print the versions."""
+def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Print the versions, and by what requests are sent."""
     found = installed(LIBRARIES, sys.path)
     libyaml = _has_libyaml(sys.path)
+    transport = in_use(settings.environ, {name for name, version in found.items() if version})
     python = sys.version.partition(" ")[0]
     system = _system()
     if options.format == "json":
@@ -38,6 +40,7 @@ def run(options: argparse.Namespace, _: Settings, output: Output) -> int:
             "platform": system,
             "libraries": found,
             "libyaml": libyaml,
+            "transport": transport,
         }
         output.data(json.dumps(data, indent=2) + "\n")
         return 0
@@ -48,6 +51,9 @@ def run(options: argparse.Namespace, _: Settings, output: Output) -> int:
         *(f"{name} {version or 'is not installed'}" for name, version in found.items()),
     ]
     lines[-1] += " with libyaml" if libyaml else " without libyaml (reading files is slower)"
+    lines.append(
+        f"requests go by {transport}" if transport else f"{CHOICE} names no transport: {' or '.join(ORDER)}"
+    )
     output.data("\n".join(lines) + "\n")
     return 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import dispatch
+from runner import dispatch, transport_choice
 from runner.client import Answer, Channel, Client, ExchangeError
 from runner.errors import FailureKind, UsageError
 from tests.servers.certificates import Authority
@@ -21,11 +21,11 @@ from tests.servers.listeners import refused_port, silent_port, unanswered_port
 from tests.servers.tunnel import Tunnel
 from tests.servers.wire import SECRET, Planted, assert_clean, exchange, failing, hanging_up_port, send
 
-EVERY = pytest.mark.parametrize("name", dispatch.ORDER)
+EVERY = pytest.mark.parametrize("name", transport_choice.ORDER)
 
 
 def by(name: str) -> dict[str, str]:
-    return {dispatch.CHOICE: name}
+    return {transport_choice.CHOICE: name}
 
 
 def together(name: str, work: Callable[[Client], AsyncIterator[None]]) -> None:
