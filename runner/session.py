@@ -65,8 +65,7 @@ class Session:
         self._called_limits: dict[str, Limits] = {}
         self.base_urls: dict[str, str] = {}
         """Of connections, rendered: nothing that they see changes within a run."""
-        self.actions: dict[str, dict[str, Action]] = {}
-        """Of workflows, by their keys."""
+        self.actions: dict[str, dict[str, Action]] = {}  # of each workflow, by their keys
         self.sensitive: dict[str, Any] = {}
         self._listed: dict[str, list[Any]] = {}
         self.directory = Path.cwd()
