@@ -397,7 +397,7 @@ def test_a_request_without_a_body_has_no_content_type(api: Server, tmp_path: Pat
 def test_a_number_that_json_does_not_have(api: Server, tmp_path: Path) -> None:
     kind, message, _ = refused(api, tmp_path, json={"x": "{{ inputs.n * 1e308 * 10 }}"}, inputs={"n": 1})
     assert kind == "render"
-    assert message == "the JSON body of 'one' holds a number that JSON does not have"
+    assert message == "the JSON body holds a number that JSON does not have"
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_the_proxy_of_the_environment(url: str, environ: dict[str, str], expecte
 def test_addresses_of_proxies() -> None:
     assert proxy_address("p.test:3128") == ("http://p.test:3128", None)
     assert proxy_address("https://al:a%40b@p.test") == ("https://p.test", ("al", "a@b"))
-    for url in ("socks5://p.test", "http://", f"http://{SECRET}@", "http://p.test:x"):
+    for url in ("ftp://p.test", "http://", f"http://{SECRET}@", "http://p.test:x"):
         with pytest.raises(FailureError) as caught:
             proxy_address(url)
         assert SECRET not in str(caught.value.failure)
