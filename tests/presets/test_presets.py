@@ -36,7 +36,7 @@ ANSWERS = ("refusal", "limited", "error", "hidden_error")
 KEYS = (*ANSWERS, "pages")
 DECLARED = [f"{name} {way}" for name, each in EXCHANGES.items() for way in each if way not in KEYS]
 WAYS = [each for each in DECLARED if not EXCHANGES[each.split()[0]][each.split()[1]].get("signs")]
-"""What is tested on the wire. The others sign with a key, or write to Vault: the tests of their auth types do that."""
+"""What is tested on the wire here. The others sign with a key, or write to Vault: `tests/integration/test_presets_signed.py`."""
 SAID = "what went wrong"
 TOKEN_PATH = "/token-endpoint"
 UNTESTED = {"dynatrace api_key", "aws aws_sigv4"}
