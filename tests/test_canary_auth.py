@@ -35,6 +35,7 @@ PEM = (
 AWKWARD = "p\u00e4ss/w+ord=\"&'\\%25 <x>-of the type and long enough"
 GIVEN = "t0k+en/of=\"a'session&\\%2B"
 INSTALLATION = "ghs_t0ken+of/an-installation=="
+REPLACED = "r3fresh/token+that=replaces 'another'"
 """What servers of this suite give."""
 
 LOGIN = {"path": "/login", "json": {"u": "{{ auth.username }}", "p": "{{ auth.password }}"}}
@@ -60,12 +61,20 @@ AUTH: Mapping[str, JsonObject] = {
     "oauth2": {
         "grant": "client_credentials", "token_url": "URL/token", "client_id": "robot", "client_secret": "env://SECRET",
     },
+    "oauth2_assertion": {
+        "grant": "jwt_bearer", "token_url": "URL/token", "issuer": "robot", "private_key": "env://PEM", "scopes": ["a"],
+    },
+    "oauth2_refresh": {
+        "grant": "refresh_token", "token_url": "URL/token", "client_id": "robot", "client_secret": "env://SECRET",
+        "client_auth": "basic", "refresh_token": "env://TOKEN", "rotates": False,
+    },
     "session": {
         "username": "robot", "password": "env://SECRET", "login": LOGIN, "token": "{{ response.body.id }}", "in": "cookie",
         "name": "sid", "logout": {"path": "/login"},
     },
 }  # fmt: skip
-"""A connection of each type. A new type has to be added here."""
+"""A connection of each type, and of other grants of one. A new type has to be added here."""
+KINDS = sorted(AUTH)
 
 ENVIRON = {
     "SECRET": AWKWARD,
@@ -107,8 +116,11 @@ def _log_in(received: Request) -> Answer:
 
 def _token(received: Request) -> Answer:
     return reply(
-        {"access_token": INSTALLATION, "token_type": "Bearer", "expires_in": 3600, "echo": _echo(received)}
-    )
+        {
+            "access_token": INSTALLATION, "token_type": "Bearer", "expires_in": 3600, "refresh_token": REPLACED,
+            "authed_user": {"access_token": f"{REPLACED}-for-nobody"}, "echo": _echo(received),
+        }
+    )  # fmt: skip
 
 
 def _installation(received: Request) -> Answer:
@@ -136,7 +148,7 @@ def project_of(kinds: list[str], url: str) -> JsonObject:
     actions: list[JsonObject] = []
     for kind in kinds:
         made[f"connections.d/{kind}.yaml"] = {
-            "type": kind, "base_url": url, "shared": True, "error_message": "{{ response.body.error }}",
+            "type": kind.partition("_")[0] if kind.startswith("oauth2") else kind, "base_url": url, "shared": True, "error_message": "{{ response.body.error }}",
             "test": {"path": f"/{kind}/error"}, **({"auth": json.loads(json.dumps(AUTH[kind]).replace("URL", url))} if AUTH[kind] else {}),
         }  # fmt: skip
         actions += [
@@ -155,7 +167,7 @@ def project_of(kinds: list[str], url: str) -> JsonObject:
 
 def everything_secret(api: Server) -> set[str]:
     """Give the secrets, what the server gave, and each proof that the server was sent."""
-    found = {*ENVIRON.values(), GIVEN, INSTALLATION}
+    found = {*ENVIRON.values(), GIVEN, INSTALLATION, REPLACED}
     for received in api.requests:
         for name, value in received.headers:
             if name.lower() in ("authorization", "x-sign"):
@@ -165,7 +177,11 @@ def everything_secret(api: Server) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", registry.names("auth"))
+def test_every_type_is_here() -> None:
+    assert {*registry.names("auth")} <= {*AUTH}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_of_a_type_shows(
     kind: str, api: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +204,37 @@ def test_nothing_of_a_type_shows(
     assert api.count("*", f"/{kind}/error") >= 3
 
 
+def test_no_credential_follows_to_another_host(tmp_path: Path) -> None:
+    """Of no type: neither what stands in a header nor what stands in the query, there and on the way back."""
+
+    def leave(received: Request) -> Answer:
+        return _challenge(received) or Response(302, b"", {"Location": f"{other.url}{received.path}?seen=1"})
+
+    def back(received: Request) -> Answer:
+        return Response(307, b"", {"Location": f"{api.url}{received.path.replace('leave', 'back')}"})
+
+    routes = {
+        "POST /login": _log_in, "POST /token": _token, "POST /app/installations/2/access_tokens": _installation,
+        "* /*/leave": leave, "* /*/back": lambda _: reply({}),
+    }  # fmt: skip
+    with Server({"* /*/leave": back}) as other, Server(routes) as api:
+        files = project_of(sorted(AUTH), api.url)
+        files["workflows.d/main.yaml"]["actions"] = [
+            {**action, "request": {**action["request"], "path": f"/{action['connection']}/leave"}}
+            for action in files["workflows.d/main.yaml"]["actions"]
+            if action["id"].endswith("_echo")
+        ]
+        ran = run(make(tmp_path, files), environ=ENVIRON)
+        assert {action.key: action.error for action in ran.result.actions if action.error} == {}
+        search = Search(everything_secret(api))
+        returned = [received for received in api.requests if received.path.endswith("/back")]
+        assert len(other.requests) == len(returned) == len(AUTH)
+        for received in (*other.requests, *returned):
+            assert search.leaks(received.head, received.body) == []
+            names = {name.lower() for name, _ in received.headers}
+            assert names.isdisjoint({"authorization", "cookie", "x-key", "x-sign", "x-amz-security-token"})
+
+
 def test_nothing_shows_at_the_highest_verbosity(api: Server, tmp_path: Path) -> None:
     make(tmp_path, project_of(sorted(AUTH), api.url))
     arguments = ["run", "main", "-vv", "--report", "json=r.json", "--report", "junit=r.xml"]
@@ -196,7 +243,9 @@ def test_nothing_shows_at_the_highest_verbosity(api: Server, tmp_path: Path) -> 
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    written = (tmp_path / "r.json").read_bytes() + (tmp_path / "r.xml").read_bytes()
+    kept = [path.read_bytes() for path in (tmp_path / ".runner").rglob("*") if path.is_file()]
+    assert kept
+    written = b"\n".join([(tmp_path / "r.json").read_bytes(), (tmp_path / "r.xml").read_bytes(), *kept])
     assert Search(everything_secret(api)).leaks(done.stdout + done.stderr + written) == []
     assert b"***" in written
 

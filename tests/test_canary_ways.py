@@ -114,7 +114,10 @@ def test_nothing_shows_anywhere(
         return _echo(asked, 200 if asked.target.endswith("echo") else 407)
 
     told = b""
-    with Server({"* http://api.test/*": forwards}) as proxy, SocksProxy(proxy.port, login=("robot", "another")) as socks:
+    with (
+        Server({"* http://api.test/*": forwards}) as proxy,
+        SocksProxy(proxy.port, login=("robot", "another")) as socks,
+    ):
         make(work, project_of(api.url, proxy.url, f"socks5h://{socks.place}"))
         for command in COMMANDS:
             done = subprocess.run(

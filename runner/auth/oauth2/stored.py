@@ -22,6 +22,8 @@ SPARE = 15.0
 """Seconds that a claim lasts beyond the longest exchange with the provider: time to write the answer down."""
 PATIENCE = 30.0
 """Seconds beyond the life of one claim for which a run waits for others."""
+CLOCKS = 5.0
+"""Seconds by which the clock of another machine may be behind ours: a claim is not over sooner."""
 WRITES = 6
 """How often a new refresh token is tried to be written: it exists nowhere else."""
 TOKEN_FIELDS = ("access_token", "expires_at", "obtained_at", "scope", "token_host", "claim", "dead")
@@ -131,8 +133,9 @@ class Stored:
         if by == self._me:
             return None
         # The end was written by the clock of another machine: our own clock bounds how long we believe it.
-        since = seen.setdefault(by, now)
-        over = now >= (_seconds(claim.get("until")) or 0.0) or now >= since + self._claim_seconds
+        since = seen.setdefault(f"{by} {claim.get('until')}", now)
+        until = (_seconds(claim.get("until")) or 0.0) + CLOCKS
+        over = now >= until or now >= since + self._claim_seconds
         return None if over else by
 
     async def _claim(self, fields: Mapping[str, Any], version: int) -> int | None:
