@@ -67,3 +67,29 @@ def test_checking_imports_nothing_that_only_a_run_needs(tmp_path: Path) -> None:
         "httpx",
     )
     assert loaded & set(heavy) == set()
+
+
+SEND = """
+import asyncio, json, sys
+from pathlib import Path
+from runner.connection_test import send_tests
+from runner.project import load
+from runner.sensitive import Redactor
+asyncio.run(send_tests(load(Path()), ["api"], environ={"T": "the-token"}, redactor=Redactor(), warn=print))
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_a_run_imports_the_auth_type_that_it_uses_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "connections.d").mkdir()
+    api = {
+        "type": "bearer",
+        "base_url": "http://127.0.0.1:9",
+        "auth": {"token": "env://T"},
+        "test": {"path": "/"},
+    }
+    (tmp_path / "connections.d" / "api.yaml").write_text(json.dumps(api), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", SEND], cwd=tmp_path, capture_output=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert {name for name in loaded if name.startswith("runner.auth.")} == {"runner.auth.bearer"}
+    assert loaded & {"jwt", "cryptography", "hvac", "requests", "httpx"} == set()
