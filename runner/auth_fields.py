@@ -33,11 +33,16 @@ def check_fields(
 
 @contextmanager
 def fields_of(connection: Connection) -> Iterator[None]:
-    """Say of a field that cannot be used whose it is, and where it stands."""
+    """Say of a field that cannot be used whose it is, and where it stands; of any other failure, where `auth` does."""
     try:
         yield
     except FieldError as problem:
         raise _unusable(connection, problem) from None
+    except FailureError as problem:
+        if problem.failure.span is not None:
+            raise
+        place = connection.locate(("auth",))
+        raise FailureError(dataclasses.replace(problem.failure, span=place)) from None
 
 
 def _unusable(connection: Connection, problem: FieldError) -> FailureError:

@@ -193,7 +193,7 @@ async def send_test(session: Session, connection: Connection) -> JsonObject:
     remedy = remedy or error.get("help")
     if remedy:
         result["help"] = remedy
-    if result["classification"] == SECRET_UNAVAILABLE and "file" in error:
+    if kind in (FailureKind.SECRET_UNAVAILABLE, FailureKind.UNAUTHORIZED) and "file" in error:
         return {**result, "file": error["file"], "line": error["line"]}
     place = connection.locate(("test", "path"))
     return {**result, "file": place.path, "line": place.start.line}

@@ -251,8 +251,9 @@ def test_a_value_is_tested_before_it_is_stored(program: Program, vault: Workspac
         code, said = login(program, BAD, "--from", "-", "--yes")
         assert (code, "nothing was stored" in said, "unauthorized" in said) == (1, True, True), said
         assert value(vault)["data"] == {"token": GOOD}
-        code, said = login(program, json.dumps({"tokn": BAD}), "--from", "-", "--yes")
-        assert (code, value(vault)["metadata"]["version"]) == (1, 1)
+        code, said = login(program, json.dumps({"tokn": BAD}), "--from", "-", "--yes", "--no-test")
+        assert (code, value(vault)["metadata"]["version"]) == (2, 1)
+        assert "name fields that are not asked for: tokn" in said
         code, said = login(program, json.dumps({"token": BAD}), "--from", "-", "--yes", "--no-test")
         assert (code, value(vault)["data"]) == (0, {"token": BAD}), said
         # Fields of others stay, and where the host is another now, that is said.

@@ -216,10 +216,13 @@ def test_a_dead_refresh_token_is_marked_and_only_a_login_helps(desk: Desk) -> No
     assert (first.code, second.code) == (1, 1)
     for each in (first, second):
         assert "the consent for the connection 'api' has ended" in each.err
-        assert "answered 400: invalid_grant" in each.err
+        assert "connections.d/api.yaml:1:" in each.err
         assert "runner connections login api" in each.err
+    assert "answered 400: invalid_grant" in first.err
+    assert "answered invalid_grant (since" in second.err
     assert more(before, calls(desk)) == {"invalid_grant": 1}
     assert desk.state["refresh_token"] == "spent-long-ago-0123456789"
+    assert "spent-long-ago" not in str(desk.state["dead"])
     assert "claim" not in desk.state
     desk.consent()
     assert desk.run().code == 0

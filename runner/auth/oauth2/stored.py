@@ -164,7 +164,9 @@ class Stored:
                 await self._let_go(plain, claimed)
                 raise
             said = problem.failure.message
-            dead = {"since": _written(self._means.now()), "error": said, "token": _mark(refresh)}
+            # Not the provider's own words: they may repeat what they were sent.
+            why = f"the token endpoint at {self._endpoint.host} answered {problem.code}"
+            dead = {"since": _written(self._means.now()), "error": why, "token": _mark(refresh)}
             if await self._let_go({**plain, "dead": dead}, claimed):
                 raise login_again(self._means.connection, said) from None
             return None
