@@ -55,12 +55,12 @@ def api(authority: Authority, pair: tuple[str, str]) -> Iterator[Server]:
 
 
 def project_of(api: str, proxy: str, socks: str) -> JsonObject:
-    ways = {
+    ways: dict[str, JsonObject] = {
         "api": {"base_url": api, "tls": {"ca": "env://CA", "cert": "env://CERT", "key": "env://KEY"}},
         "proxied": {"base_url": "http://api.test", "allow_http": True, "proxy": {"url": proxy, "username": "robot", "password": "env://PROXY"}},
         "socks": {"base_url": "http://api.test", "allow_http": True, "proxy": {"url": socks, "username": "robot", "password": "env://PROXY"}},
     }  # fmt: skip
-    form = {
+    form: JsonObject = {
         "multipart": {
             "a": "{{ secrets.part }}",
             "j": {"value": {"deep": ["{{ secrets.part }}"]}},

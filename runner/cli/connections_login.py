@@ -151,10 +151,9 @@ def _values(text: str, asked: Mapping[str, str], output: Output) -> dict[str, st
                 raise UsageError(f"the value of '{name}' is no text", help='{"token": "..."}')
             output.redactor.add(value, f"auth.{name}")
         return {asked[name]: value for name, value in data.items()}
-    fields = (
-        isinstance(data, dict) and len(data) == 1
-    )  # meant by name; more of them may be a key file, which is the value
-    if len(asked) == 1 and text.strip() and not fields:
+    # One name is meant as a field; an object of more may be a key file, which is the value itself.
+    named = isinstance(data, dict) and len(data) == 1
+    if len(asked) == 1 and text.strip() and not named:
         return {next(iter(asked.values())): text.removesuffix("\n").removesuffix("\r")}
     listed = ", ".join(asked) or "none: a consent gives everything"
     if isinstance(data, dict):
