@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from runner.request import Built
 
 
-@lru_cache(maxsize=64)  # of connections it is always the same
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 HARMLESS_STATUSES = frozenset({429, 503})
 """What says that the server did not act: a POST may be sent again after these (SPEC 5)."""
@@ -308,3 +302,9 @@ class Attempts:
             return failure
         more = f" (after {number} attempt{'s' if number > 1 else ''}{f'; {why}' if why else ''})"
         return replace(failure, message=failure.message + more)
+
+
+@lru_cache(maxsize=64)  # of connections it is always the same
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
