@@ -186,6 +186,8 @@ class _Trace:
             self._half_open = None
             self._progress.sending()
         elif step in ("send_request_body.started", "send_request_body.complete"):
+            if self._progress.phase == "proxy":
+                return  # that of CONNECT, which has none
             self._progress.phase = "upload" if step.endswith("started") else "answer"
 
     async def close(self) -> None:

@@ -199,6 +199,6 @@ def test_a_proxy_that_refuses() -> None:
 def test_a_proxy_that_is_not_there() -> None:
     error = failing("https://api.test/x", environ={"ALL_PROXY": "http://al:pass-word@127.0.0.1:9"})
     assert error.failure.message == "the proxy 127.0.0.1:9 refused the connection"
-    error = failing("https://api.test/x", environ={"ALL_PROXY": "socks5://al:pass-word@127.0.0.1:9"})
+    error = failing("https://api.test/x", environ={"ALL_PROXY": "ftp://al:pass-word@127.0.0.1:9"})
     assert error.failure.message == "the URL of the proxy is not valid"
     assert not error.sent
