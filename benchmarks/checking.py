@@ -11,13 +11,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import generate
+from benchmarks import generate, process
 
 ROOT = Path(__file__).parents[1]
 RUNNER = str(Path(sys.executable).with_name("runner"))
@@ -47,30 +46,10 @@ def installed() -> str:
 
 def run(commands: Sequence[Sequence[str]], directory: Path) -> tuple[float, float, float]:
     """Run commands one after the other on one core; raises where one finds something wrong."""
-    wall = cpu = memory = 0.0
-    core = {min(os.sched_getaffinity(0))}
-    for command in commands:
-        before = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env={"PATH": os.defpath, "HOME": str(directory)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        os.sched_setaffinity(process.pid, core)
-        assert process.stdout is not None
-        output = process.stdout.read()
-        process.stdout.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall += time.perf_counter() - before
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{output.decode()[-2000:]}")
-        cpu += usage.ru_utime + usage.ru_stime
-        memory = max(memory, usage.ru_maxrss / 1024)
-    return wall, cpu, memory
+    core = min(os.sched_getaffinity(0))
+    environ = {"PATH": os.defpath, "HOME": str(directory)}
+    parts = [process.run(command, directory, environ, core=core) for command in commands]
+    return sum(one.wall for one in parts), sum(one.cpu for one in parts), max(one.memory for one in parts)
 
 
 def cases(project: Path) -> dict[str, list[list[str]]]:

@@ -1,14 +1,12 @@
 """Takes the time of commands, interleaved: each round runs every case once, in another order."""
 
-import os
 import random
 import statistics
-import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.cases import Case
+from benchmarks.process import run
 
 
 @dataclass(slots=True)
@@ -21,25 +19,10 @@ class Times:
 
 def run_once(case: Case) -> tuple[float, float]:
     """Run a command to its end; gives wall and CPU seconds, and raises where it did not do what it should."""
-    before = time.perf_counter()
-    process = subprocess.Popen(
-        case.command,
-        cwd=case.directory,
-        env=dict(case.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-    )
-    assert process.stdout is not None
-    output = process.stdout.read()
-    process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - before
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode or not output.endswith(case.expected):
-        raise RuntimeError(f"{case.name} ended with {process.returncode}:\n{output}")
-    return wall, usage.ru_utime + usage.ru_stime
+    spent = run(case.command, case.directory, case.environ)
+    if not spent.output.endswith(case.expected):
+        raise RuntimeError(f"{case.name} printed:\n{spent.output}")
+    return spent.wall, spent.cpu
 
 
 def measure(cases: Sequence[Case], rounds: int, tell: Callable[[str], None]) -> dict[str, Times]:

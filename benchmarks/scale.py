@@ -7,13 +7,12 @@ one item, is taken off before the rest is divided by the number of requests.
 import argparse
 import json
 import os
-import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import process
 from benchmarks.__main__ import api
 from benchmarks.cases import RUNNER
 from benchmarks.server import TOKEN
@@ -91,26 +90,11 @@ def _write(directory: Path, address: str, workflow: dict[str, Any]) -> None:
 def run(directory: Path, count: int, *, history: bool = False) -> Measured:
     """Run the project once, with or without writing its history; raises RuntimeError where not every item came back."""
     more = [] if history else ["--no-history"]
-    before = time.perf_counter()
-    process = subprocess.Popen(
-        [RUNNER, "run", "-q", "main", "-i", f"count={count}", *more],
-        cwd=directory,
-        env={"PATH": os.defpath, "HOME": str(directory), "API_TOKEN": TOKEN},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-    )
-    assert process.stdout is not None
-    output = process.stdout.read()
-    process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - before
-    process.returncode = os.waitstatus_to_exitcode(status)
-    expected = {"count": count, "sum": count * (count + 1) // 2}
-    if process.returncode or json.loads(output) != expected:
-        raise RuntimeError(f"{count} items ended with {process.returncode}:\n{output[:2000]}")
-    return Measured(count, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    environ = {"PATH": os.defpath, "HOME": str(directory), "API_TOKEN": TOKEN}
+    spent = process.run([RUNNER, "run", "-q", "main", "-i", f"count={count}", *more], directory, environ)
+    if json.loads(spent.output) != {"count": count, "sum": count * (count + 1) // 2}:
+        raise RuntimeError(f"{count} items gave:\n{spent.output[:2000]}")
+    return Measured(count, spent.wall, spent.cpu, spent.memory)
 
 
 def main() -> None:

@@ -10,16 +10,15 @@ import os
 import platform
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import nginx, peers
 from benchmarks.cases import CHAIN, write_project
+from benchmarks.process import run
 from benchmarks.server import TOKEN
 from runner import __version__
 
@@ -46,24 +45,8 @@ class Case:
 
     def run(self) -> tuple[float, float, float]:
         """Run it; gives wall and processor seconds and the memory of the largest process in MB."""
-        before = time.perf_counter()
-        process = subprocess.Popen(
-            self.command,
-            cwd=self.directory,
-            env=dict(self.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        assert process.stdout is not None
-        output = process.stdout.read()
-        process.stdout.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - before
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"{self.name} ended with {process.returncode}:\n{output.decode()[-2000:]}")
-        return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        spent = run(self.command, self.directory, self.environ)
+        return spent.wall, spent.cpu, spent.memory
 
 
 def wide_project(directory: Path, address: str, count: int) -> Path:
