@@ -203,6 +203,14 @@ def test_http_to_https_and_https_to_http(secure: Workspace, openbao: OpenBao) ->
     assert secure.problem("secret/app#a", environ=at(secure, tls)).message == f"{tls} does not speak HTTPS"
 
 
+def test_http_to_https_where_the_connection_is_only_reset(secure: Workspace, authority: Authority) -> None:
+    with Server({}, tls=authority.server_context()) as server:
+        plain = server.url.replace("https", "http")
+        problem = secure.problem("secret/app#a", environ=at(secure, plain))
+
+    assert problem.message == f"{plain} speaks HTTPS, not HTTP"
+
+
 def test_unverified_tls_works_and_warns(secure: Workspace) -> None:
     assert secure.read("secret/app#a", environ=with_token(secure, VAULT_SKIP_VERIFY="true")) == ["over TLS"]
     assert len(secure.warnings) == 1

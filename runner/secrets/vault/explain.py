@@ -13,6 +13,10 @@ LONGEST_QUOTE = 500
 """Characters of an answer that are shown: enough for every text of Vault, too few to flood a log."""
 
 
+PROBE_TIMEOUT = 2.0
+"""Seconds to find out whether it is TLS that is spoken where plain HTTP broke."""
+
+
 class VaultProblemError(Exception):
     """Why there is no value, ready to be shown.
 
@@ -124,11 +128,7 @@ def general(
             passing=True,
         )
     if "HTTP request to an HTTPS server" in said:
-        return VaultProblemError(
-            f"{address} speaks HTTPS, not HTTP",
-            help=f"write https:// in {settings.address_from}",
-            everywhere=True,
-        )
+        return _speaks_https(settings)
     if "namespace not found" in said:
         return VaultProblemError(
             f"Vault has no namespace '{settings.namespace}'",
@@ -181,12 +181,38 @@ def unreachable(settings: VaultSettings, error: BaseException) -> VaultProblemEr
         remedy = "Vault or its storage is overloaded; VAULT_CLIENT_TIMEOUT sets the limit"
     elif "ProxyError" in names:
         message, remedy = f"{where} did not let the request through", f"check {from_where}"
+    elif settings.address.startswith("http:") and not settings.proxy and _answers_tls(settings):
+        # A server of TLS says so in words and closes; with more still to be read, the words get lost.
+        return _speaks_https(settings)
     else:
         message = f"the connection to {where} broke"
         remedy = f"is it Vault that listens there? The address is from {from_where}"
         if settings.address.startswith("https:") and not settings.client_cert:
             remedy += "; it may also want a client certificate: VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
     return VaultProblemError(message, help=remedy, everywhere=True, passing=True)
+
+
+def _speaks_https(settings: VaultSettings) -> VaultProblemError:
+    return VaultProblemError(
+        f"{settings.address} speaks HTTPS, not HTTP",
+        help=f"write https:// in {settings.address_from}",
+        everywhere=True,
+    )
+
+
+def _answers_tls(settings: VaultSettings) -> bool:
+    """Whether a handshake of TLS succeeds there; nothing else is sent."""
+    address = urlsplit(settings.address)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address.hostname or "", address.port or 80), PROBE_TIMEOUT) as plain,
+            context.wrap_socket(plain, server_hostname=address.hostname),
+        ):
+            return True
+    except OSError:  # ssl.SSLError is one
+        return False
 
 
 def _untrusted(settings: VaultSettings, error: ssl.SSLCertVerificationError) -> VaultProblemError:
