@@ -62,6 +62,15 @@ def bind(
         locate=binder.span,
         templates=tuple(binder.templates),
     )
+    if credentials.presented and connection.tls.cert is None:
+        binder.diagnostics.append(
+            error(
+                "missing-key",
+                "`auth` presents the client certificate of `tls.cert`, which is missing",
+                binder.span(("auth",), key=True),
+                help="name the certificate under `tls.cert`, and its key under `tls.key`",
+            )
+        )
     return None if binder.diagnostics else connection
 
 
@@ -126,6 +135,7 @@ def _of_auth(bound: Bound) -> dict[str, Any]:
         "auth_secrets": bound.secrets,
         "auth_urls": bound.urls,
         "auth_sent_to": bound.sent_to,
+        "auth_presented": bound.presented,
         "auth_written": bound.written,
         "auth_consented": bound.consented,
     }

@@ -86,7 +86,7 @@ def compute(project: Project) -> list[Flow]:
         flows += [
             Flow(
                 source=Source(text=ref.text, owner=f"connection {connection.name}"),
-                host=secret_host(project, connection, where),
+                host=host,
                 channel=connection.said(where),
                 connection=connection.name,
                 workflow=None,
@@ -95,6 +95,7 @@ def compute(project: Project) -> list[Flow]:
             )
             for where, ref in connection.secrets.items()
             if where != "tls.ca"
+            for host in secret_hosts(project, connection, where)
         ]
     for workflow in project.workflows.values():
         if _has_secrets(workflow):
@@ -116,9 +117,9 @@ def connection_host(project: Project, connection: Connection) -> str:
     return _host_of(project, connection.base_url)
 
 
-def secret_host(project: Project, connection: Connection, where: str) -> str:
-    """Give the host that a secret of a connection goes to: of some auth types it is another than the base URL's."""
-    return _host_of(project, connection.destination(where))
+def secret_hosts(project: Project, connection: Connection, where: str) -> list[str]:
+    """Give the hosts that a secret of a connection goes to: of some auth types they are others than the base URL's."""
+    return list(dict.fromkeys(_host_of(project, url) for url in connection.destinations(where)))
 
 
 def request_host(project: Project, action: Action) -> str | None:

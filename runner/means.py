@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,8 @@ from runner.errors import Failure, FailureError, FailureKind, JsonObject, Secret
 from runner.model import Connection, Retry
 from runner.perform import Headers
 from runner.policy import Policy
-from runner.redirects import Origin
+from runner.progress import SLOW
+from runner.redirects import Origin, home_of, origin_of
 from runner.request import check_url
 from runner.secrets import StoredPath
 from runner.source import Span
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 LONGEST_EXCHANGE = 15.0
 """Seconds that a message of an auth type may take where its connection has no `timeout`, all attempts together."""
 LARGEST_ANSWER = 1 << 20
+_WITHHELD = (
+    "it may ask for a client certificate, and that of `tls.cert` is for the host of base_url: "
+    "`client_auth: tls_client_auth` or `certificate_bound: true` presents it here as well"
+)
 AGAIN = frozenset({429, 503})
 """Statuses that say that the server did not act (SPEC 5)."""
 
@@ -87,17 +93,17 @@ class ConnectionMeans:
     async def send(self, message: Message) -> Reply:
         """Send a message under the connection's TLS, proxy, timeout and policy; redirects are not followed.
 
-        Plain http to another machine is for the base URL's own host only, with `allow_http`. What surely did not reach the server, 429
-        and 503 are tried again as the connection's `retry` says. Raises FailureError.
+        What belongs to the base URL's own origin (client certificate, socket, plain http with `allow_http`) holds there only, the
+        certificate also where the message says so. What surely did not reach the server, 429 and 503 are tried again as the
+        connection's `retry` says. Raises FailureError.
         """
         from runner.waits import retry_after
 
-        home = urlsplit(message.url)[:2] == urlsplit(self.base_url())[:2]
-        check_url(
-            message.url,
-            self._place(),
-            allow_http=home and self._connection.allow_http and not message.encrypted,
-        )
+        home = "://".join(urlsplit(self.base_url())[:2])
+        allow_http = self._connection.allow_http and not message.encrypted
+        check_url(message.url, self._place(), allow_http=allow_http)
+        if _origin(message) != home_of(home):
+            check_url(message.url, self._place(), allow_http=False)
         retry = self._connection.retry or Retry()
         most = self._session.project.policy.max_attempts
         attempts = retry.attempts if most is None else min(most, retry.attempts)
@@ -109,7 +115,7 @@ class ConnectionMeans:
             failure: Failure | None = None
             asked: float | None = None
             try:
-                answer = await self._exchange(message, max(0.1, deadline - self.now()))
+                answer = await self._exchange(message, home, max(0.1, deadline - self.now()))
                 again = answer.status in AGAIN
                 asked = retry_after(dict(_lower(answer)).get("retry-after"), self.now())
             except ExchangeError as problem:
@@ -125,10 +131,13 @@ class ConnectionMeans:
                 return Reply(answer.status, dict(_lower(answer)), answer.body, _cookies(answer))
             await asyncio.sleep(wait)
 
-    async def _exchange(self, message: Message, seconds: float) -> Answer:
+    async def _exchange(self, message: Message, home: str, seconds: float) -> Answer:
         session, connection = self._session, self._connection
         parts = urlsplit(message.url)
-        proxy = session.proxy(connection, self.text)
+        channel = session.channel(connection, home, session.proxy(connection, self.text))
+        elsewhere = _origin(message) != home_of(home)
+        if elsewhere and message.certificate:
+            channel = replace(channel, origin=str(_origin(message)), socket=None)
         exchange = Exchange(
             method=message.method,
             url=message.url,
@@ -140,7 +149,12 @@ class ConnectionMeans:
             shown_url=f"{parts.scheme}://{parts.netloc}{parts.path}",
             permit=permission(session.project.policy),
         )
-        return await session.client.send(exchange, session.channel(connection, None, proxy))
+        try:
+            return await session.client.send(exchange, channel)
+        except ExchangeError as problem:
+            withheld = elsewhere and channel.identity is not None and not message.certificate
+            remedy = _remedy(problem.failure, withheld=withheld)
+            raise ExchangeError(replace(problem.failure, help=remedy), sent=problem.sent) from None
 
     def store(self, field: str) -> "FieldStore":
         """Give the path of Vault that a secret field refers to; raises FieldError where its source only reads."""
@@ -183,6 +197,18 @@ class FieldStore:
             kind = FailureKind.SECRET_UNAVAILABLE
             failure = Failure(kind=kind, message=error.message, help=error.help, span=self._span)
             raise FailureError(failure) from None
+
+
+def _remedy(failure: Failure, *, withheld: bool) -> str | None:
+    """Give the help of a failure, in words for an exchange that is no action's."""
+    given = failure.help
+    if given and withheld and ("client certificate" in given or "`tls.cert`" in given):
+        return _WITHHELD
+    return SLOW.format("connection") if given == SLOW.format("action") else given
+
+
+def _origin(message: Message) -> Origin:
+    return origin_of(message.url, message.url.partition("?")[0])
 
 
 def permission(policy: Policy) -> Callable[[Origin], None]:

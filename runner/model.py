@@ -186,6 +186,8 @@ class Connection:
     """URLs beside the base URL that the auth type sends to, by field."""
     auth_sent_to: Mapping[str, str] = field(default_factory=dict)
     """Of a secret field of `auth` that does not go to the base URL: the field of the URL that it goes to."""
+    auth_presented: frozenset[str] = frozenset()
+    """Which of `auth_urls` are shown the client certificate, whatever their host."""
     auth_written: frozenset[str] = frozenset()
     """Secret fields of `auth` that a run writes back to Vault."""
     auth_consented: frozenset[str] = frozenset()
@@ -196,13 +198,15 @@ class Connection:
         """Name a key by dots as the file does; `where` is one of those in `secrets`, or `auth.FIELD`."""
         return self.named.get(where, where)
 
-    def destination(self, where: str) -> Template:
-        """Give the URL that a secret goes to; `where` is its key in `secrets`."""
+    def destinations(self, where: str) -> tuple[Template, ...]:
+        """Give the URLs that a secret goes to; `where` is its key in `secrets`."""
         kind, _, name = where.partition(".")
         if kind == "proxy" and self.proxy is not None:
-            return self.proxy
+            return (self.proxy,)
+        if where in ("tls.cert", "tls.key"):
+            return (self.base_url, *(self.auth_urls[name] for name in sorted(self.auth_presented)))
         url = self.auth_sent_to.get(name) if kind == "auth" else None
-        return self.auth_urls[url] if url else self.base_url
+        return (self.auth_urls[url] if url else self.base_url,)
 
     @property
     def urls(self) -> dict[str, Template]:

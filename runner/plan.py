@@ -338,15 +338,13 @@ def _secrets(project: Project, workflow: Workflow, plan: Plan, view: View) -> li
         if connection is None:
             continue
         for where, ref in connection.secrets.items():
-            host = host_of(connection.destination(where), view.show_for)
-            listed.append(
-                {
-                    "reference": label_of(project, ref, plan),
-                    "connection": name,
-                    "field": connection.said(where),
-                    "host": host,
-                }
-            )
+            hosts = dict.fromkeys(host_of(url, view.show_for) for url in connection.destinations(where))
+            shown = {
+                "reference": label_of(project, ref, plan),
+                "connection": name,
+                "field": connection.said(where),
+            }
+            listed += [{**shown, "host": host} for host in hosts]
     for each in calls.reached(project, workflow):
         for name, ref in each.secrets.items():
             listed.append(

@@ -11,6 +11,7 @@ from runner.errors import Failure, FailureKind
 from runner.redirects import Origin
 from runner.tls import network_failure, unreachable
 
+SLOW = "if the server is only slow, raise `timeout` of the {}"
 Phase = Literal["start", "connect", "proxy", "tls", "upload", "answer", "body"]
 
 
@@ -63,8 +64,7 @@ class Progress:
             what = f"the body of the answer from {self.place} did not end within {timeout}"
         else:
             what = f"no answer from {self.place} within {timeout}"
-        remedy = "if the server is only slow, raise `timeout` of the action"
-        return Failure(kind=FailureKind.TIMEOUT, message=what, help=remedy, retryable=True)
+        return Failure(kind=FailureKind.TIMEOUT, message=what, help=SLOW.format("action"), retryable=True)
 
     def connect_timed_out(self) -> Failure:
         """Say that no connection came about within the time for connecting."""

@@ -31,14 +31,16 @@ class Bound:
     """The `auth` of a connection after binding: what its type reads, and what everybody else must know of it.
 
     `secrets` are its references by field, `urls` its own URLs by field. `sent_to` names for a secret field the URL
-    that it goes to, where that is not the base URL. `written` are the secret fields that a run writes back to Vault,
-    `consented` those that `runner connections login` obtains from a provider.
+    that it goes to, where that is not the base URL. `presented` names the URLs that are shown the connection's client
+    certificate whatever their host. `written` are the secret fields that a run writes back to Vault, `consented` those
+    that `runner connections login` obtains from a provider.
     """
 
     config: Any
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     urls: Mapping[str, Template] = field(default_factory=dict)
     sent_to: Mapping[str, str] = field(default_factory=dict)
+    presented: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
     consented: frozenset[str] = frozenset()
 
@@ -165,6 +167,8 @@ class Message:
     """Whether it may be sent again even where the server may have acted on it."""
     encrypted: bool = False
     """Whether plain http to another machine is refused even where `allow_http` permits it to the base URL."""
+    certificate: bool = False
+    """Whether the connection's client certificate is presented even to another origin than that of the base URL."""
 
 
 class Store(Protocol):

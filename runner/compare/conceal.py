@@ -25,7 +25,18 @@ _SHORTEST = 6
 
 _PLAIN_FIELDS = frozenset(
     {"type", "username", "name", "in", "prefix", "grant", "token_url", "client_id", "scopes", "audience"}
-    | {"client_auth", "method", "role", "mount", "keys", "extra", "email", "username_suffix", "api_key_sid"}
+    | {
+        "client_auth",
+        "certificate_bound",
+        "method",
+        "role",
+        "mount",
+        "keys",
+        "extra",
+        "email",
+        "username_suffix",
+        "api_key_sid",
+    }
     | frozenset(
         [
             "region",

@@ -87,9 +87,13 @@ def _group(project: Project, text: str, flows: list[Flow]) -> Iterator[Diagnosti
     owned = [each for each in of_connections if each.span.path == f"connections.d/{each.connection}.yaml"]
     home = min(owned or of_connections or flows, key=lambda each: (each.span, each.host))
     homes = {_name(each.host) for each in of_connections} or {_name(home.host)}
+    # A client certificate goes to a token endpoint as well, where its connection says so.
+    same = {
+        _name(each.host) for each in flows if (each.connection, each.span) == (home.connection, home.span)
+    }
     given = text.startswith("inputs.")
     for each in flows:
-        if _name(each.host) in ({_name(home.host)} if each.workflow is None else homes):
+        if _name(each.host) in (same if each.workflow is None else homes):
             continue
         related = Label(
             home.span, f"it belongs to {home.host}" if not given else f"it goes to {home.host} here"

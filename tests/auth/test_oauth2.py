@@ -40,9 +40,9 @@ def root(tmp_path: FilePath) -> FilePath:
     return tmp_path
 
 
-def bound(root: FilePath, auth: Mapping[str, Any]) -> Any:
+def bound(root: FilePath, auth: Mapping[str, Any], **keys: Any) -> Any:
     """Bind an `auth` as a project does."""
-    made = {"type": "oauth2", "base_url": "https://api.test", "shared": True, "auth": dict(auth)}
+    made = {"type": "oauth2", "base_url": "https://api.test", "shared": True, "auth": dict(auth), **keys}
     project = loaded(root, {"connections.d/api.yaml": json.dumps(made)})
     assert project.diagnostics == [] or not project.diagnostics, project.diagnostics
     return project.connections["api"].auth
@@ -56,9 +56,15 @@ CLIENT: dict[str, Any] = {
 }
 
 
-def holder(root: FilePath, means: Lent, auth: Mapping[str, Any], **secrets: str) -> Holder:
+def holder(
+    root: FilePath,
+    means: Lent,
+    auth: Mapping[str, Any],
+    tls: Mapping[str, str] | None = None,
+    **secrets: str,
+) -> Holder:
     given = {"client_secret": SECRET, **secrets}
-    config = bound(root, auth)
+    config = bound(root, auth, **({"tls": tls} if tls else {}))
     fields = {
         name: Secret(given[name], name)
         for name in ("client_secret", "private_key", "refresh_token", "access_token")
@@ -106,6 +112,21 @@ def test_what_is_asked_for_and_how_it_is_sent(root: FilePath) -> None:
         "client_secret": SECRET,
     }
     assert means.registered["access-token-1"] == "an access token"
+
+
+def test_a_client_of_a_certificate_sends_its_name_and_no_secret(root: FilePath) -> None:
+    means = Lent(lambda _: reply(OK))
+    auth = {name: item for name, item in CLIENT.items() if name != "client_secret"}
+    tls = {"cert": "env://CERT"}
+    assert sent(holder(root, means, {**auth, "client_auth": "tls_client_auth"}, tls=tls))
+    assert sent(holder(root, means, {**CLIENT, "certificate_bound": True}, tls=tls))
+    assert sent(holder(root, means, CLIENT, tls=tls))
+    assert [(message.certificate, "client_secret" in form(message)) for message in means.sent] == [
+        (True, False),
+        (True, True),
+        (False, True),
+    ]
+    assert form(means.sent[0]) == {"grant_type": "client_credentials", "client_id": "runner"}
 
 
 def test_a_client_in_a_header_a_json_body_and_names_of_their_own(root: FilePath) -> None:

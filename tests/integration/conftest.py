@@ -36,9 +36,9 @@ def stored(vault: Workspace) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def oauth() -> Iterator[OAuthServer]:
+def oauth(authority: Authority) -> Iterator[OAuthServer]:
     """An OAuth server that rotates refresh tokens, with an API that takes its tokens."""
-    with oauth_running() as server:
+    with oauth_running(authority) as server:
         yield server
 
 

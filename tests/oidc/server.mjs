@@ -1,7 +1,9 @@
 // An OAuth server for tests, on loopback: oidc-provider, which consents by itself, rotates refresh tokens, and revokes
 // every token of a consent when an old one comes again. Beside it an API that takes its access tokens, and /control.
+// All of it listens over TLS as well, where clients may show a certificate and the API demands the one that a token is bound to.
 import { createServer } from 'node:http'
-import { createPublicKey } from 'node:crypto'
+import { createServer as createSecureServer } from 'node:https'
+import { createHash, createPublicKey } from 'node:crypto'
 import Provider from 'oidc-provider'
 
 const setup = JSON.parse(process.env.SETUP)
@@ -10,6 +12,8 @@ const state = { lifetime: 3600, delay: 0, decline: false }
 
 const server = createServer()
 await new Promise((done) => server.listen(0, '127.0.0.1', done))
+const secure = createSecureServer({ ...setup.tls, requestCert: true, rejectUnauthorized: false })
+await new Promise((done) => secure.listen(0, '127.0.0.1', done))
 const issuer = `http://127.0.0.1:${server.address().port}`
 
 const common = { redirect_uris: ['http://127.0.0.1/callback'], application_type: 'native', response_types: ['code'] }
@@ -23,7 +27,14 @@ const clients = [
     ...common, client_id: 'signed', token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'RS256', grant_types: grants,
     jwks: { keys: [{ ...createPublicKey(setup.public_key).export({ format: 'jwk' }), kid: 'k1', use: 'sig', alg: 'RS256' }] },
   },
+  {
+    ...common, client_id: 'certified', token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: 'CN=robot', grant_types: grants,
+    tls_client_certificate_bound_access_tokens: true,
+  },
+  { ...common, client_id: 'bound', client_secret: setup.secret, grant_types: grants, tls_client_certificate_bound_access_tokens: true, token_endpoint_auth_method: 'client_secret_post' },
 ]
+
+const certificate = (req) => req.socket.getPeerX509Certificate?.()
 
 const provider = new Provider(issuer, {
   clients,
@@ -37,11 +48,20 @@ const provider = new Provider(issuer, {
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   ttl: { AccessToken: () => state.lifetime, ClientCredentials: () => state.lifetime, RefreshToken: 86400, DeviceCode: 60, Grant: 86400, Session: 86400, Interaction: 600, AuthorizationCode: 60, IdToken: 3600 },
   clientBasedCORS: () => false,
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'none'],
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     revocation: { enabled: true },
     deviceFlow: { enabled: true },
+    mTLS: {
+      enabled: true,
+      tlsClientAuth: true,
+      certificateBoundAccessTokens: true,
+      getCertificate: (ctx) => certificate(ctx.req)?.toString(),
+      certificateAuthorized: (ctx) => ctx.req.socket.authorized === true,
+      certificateSubjectMatches: (ctx, _, expected) => certificate(ctx.req)?.subject.split('\n').includes(expected),
+    },
   },
 })
 provider.on('grant.revoked', () => { counts.revoked += 1 })
@@ -74,7 +94,9 @@ const api = async (req, res) => {
   counts.api += 1
   const value = (req.headers.authorization || '').replace(/^Bearer /, '')
   const token = (await provider.AccessToken.find(value)) || (await provider.ClientCredentials.find(value))
-  if (token?.isValid) {
+  const hash = token?.['x5t#S256']
+  const shown = certificate(req)
+  if (token?.isValid && (!hash || (shown && createHash('sha256').update(shown.raw).digest('base64url') === hash))) {
     return json(res, 200, { ok: true, client: token.clientId, account: token.accountId || null })
   }
   counts.refused += 1
@@ -115,7 +137,7 @@ const control = async (url, res) => {
 }
 
 const handle = provider.callback()
-server.on('request', async (req, res) => {
+const answer = async (req, res) => {
   const url = new URL(req.url, issuer)
   try {
     if (url.pathname.startsWith('/interaction/')) return await interact(req, res)
@@ -132,7 +154,9 @@ server.on('request', async (req, res) => {
   } catch (error) {
     return json(res, 500, { error: 'server_error', error_description: String(error) })
   }
-})
+}
+server.on('request', answer)
+secure.on('request', answer)
 provider.on('grant.success', (ctx) => { const kind = ctx.oidc.params.grant_type; counts.token[kind] = (counts.token[kind] || 0) + 1 })
 provider.on('grant.error', (ctx, error) => { counts.token[error.error] = (counts.token[error.error] || 0) + 1 })
-console.log(`listening on ${issuer}`)
+console.log(`listening on ${issuer} https://127.0.0.1:${secure.address().port}`)

@@ -20,6 +20,8 @@ from urllib.parse import urlencode, urljoin
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.servers.certificates import Authority
+
 HERE = Path(__file__).parent
 INSTALLED = HERE.parents[1] / "build" / "oidc"
 LOCK = "package-lock.json"
@@ -58,10 +60,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class OAuthServer:
-    """A running server."""
+    """A running server, at `address` and over TLS at `secure`. `private_key` is that of its client `signed`."""
 
-    def __init__(self, address: str, private_key: str) -> None:
+    def __init__(self, address: str, secure: str, private_key: str) -> None:
         self.address = address
+        self.secure = secure
         self.private_key = private_key
 
     def control(self, what: str, **query: Any) -> Any:
@@ -119,8 +122,8 @@ class OAuthServer:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[OAuthServer]:
-    """Start a server, and stop it."""
+def running(authority: Authority) -> Iterator[OAuthServer]:
+    """Start a server, and stop it. Over TLS it shows a certificate of the authority, and trusts clients that have one."""
     folder = install()
     shutil.copy(HERE / "server.mjs", folder / "server.mjs")
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -133,8 +136,14 @@ def running() -> Iterator[OAuthServer]:
     from jwt.algorithms import RSAAlgorithm
 
     own = json.loads(RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+    shown = authority.server()
     setup = {
         "secret": CLIENT_SECRET,
+        "tls": {
+            "cert": shown.certificate.read_text(),
+            "key": shown.key.read_text(),
+            "ca": authority.ca_file.read_text(),
+        },
         "public_key": public.decode(),
         "jwk": {**own, "use": "sig", "alg": "RS256", "kid": "own"},
     }
@@ -148,7 +157,8 @@ def running() -> Iterator[OAuthServer]:
         env={"PATH": os.environ.get("PATH", ""), "SETUP": json.dumps(setup), "NODE_ENV": "test"},
     )
     try:
-        yield OAuthServer(_address(process), pem)
+        address, secure = _address(process).split()
+        yield OAuthServer(address, secure, pem)
     finally:
         process.terminate()
         process.wait(10)

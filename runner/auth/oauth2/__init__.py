@@ -37,6 +37,7 @@ MULTILINE_FIELDS = frozenset({"private_key"})
 URL_FIELDS = frozenset({"token_url", "authorize_url", "device_url", "revocation_url"})
 _TEMPLATES = frozenset({"client_id", "audience", "issuer", "subject", "redirect_uri"})
 _MAPPINGS = ("extra", "claims", "authorize_extra")
+_PRESENTED = frozenset({"token_url", "device_url", "revocation_url"})
 _TO_TOKEN_URL = ("client_id", "client_secret", "private_key", "refresh_token")
 EXAMPLE = """\
 type: oauth2
@@ -93,6 +94,7 @@ def bind(value: Mapping[str, Any], binder: Binder) -> Bound:
         secrets=secrets,
         urls={name: fields[name] for name in sorted(URL_FIELDS) if name in fields},
         sent_to={name: "token_url" for name in _TO_TOKEN_URL if name in secrets},
+        presented=_PRESENTED & fields.keys() if config.presents else frozenset(),
         written=written,
         consented=frozenset({"refresh_token", "access_token"} & secrets.keys())
         if config.interactive

@@ -23,7 +23,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC
 LONGEST_SAID = 300
 """Characters of a provider's own text that are shown."""
 _REMEDIES = {
-    "invalid_client": "check client_id, client_secret and `client_auth` (body, basic or private_key_jwt): the provider does not know the client by these",
+    "invalid_client": "check client_id, client_secret and `client_auth` (body, basic, private_key_jwt or tls_client_auth, by the certificate of `tls.cert`): the provider does not know the client by these",
     "invalid_scope": "check `scopes` against what the client was granted at the provider",
     "unauthorized_client": "permit this grant to the client at the provider",
     "unsupported_grant_type": "the provider has no such grant: check `grant`, and `grant_type` if its name is another",
@@ -115,7 +115,14 @@ class Endpoint:
             content, kind = urlencode(body).encode(), "application/x-www-form-urlencoded"
         sent = (("Content-Type", kind), ("Accept", "application/json"), *headers)
         return await self._means.send(
-            Message(method="POST", url=url, headers=sent, body=content, encrypted=True)
+            Message(
+                method="POST",
+                url=url,
+                headers=sent,
+                body=content,
+                encrypted=True,
+                certificate=self._config.presents,
+            )
         )
 
     def _with_client(self, body: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:

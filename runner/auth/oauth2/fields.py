@@ -34,10 +34,15 @@ PROPERTIES: dict[str, Any] = {
     "client_id": text("The client's identifier: text, or a secret reference.", examples=["runner"]),
     "client_secret": secret("The client's secret. Left out for a public client."),
     "client_auth": text(
-        "How the client proves itself: in the `body` (default), by a `basic` header (RFC 6749, 2.3.1), or by an assertion signed with `private_key` (private_key_jwt, RFC 7523).",
-        enum=["body", "basic", "private_key_jwt"],
+        "How the client proves itself: in the `body` (default), by a `basic` header (RFC 6749, 2.3.1), by an assertion signed with `private_key` (private_key_jwt, RFC 7523), or by the certificate of `tls.cert` (tls_client_auth, RFC 8705).",
+        enum=["body", "basic", "private_key_jwt", "tls_client_auth"],
         examples=["basic"],
     ),
+    "certificate_bound": {
+        "type": "boolean",
+        "description": "true: tokens are bound to the certificate of `tls.cert` (RFC 8705, 3), which is presented to the provider's endpoints as well, whatever their host. Default false.",
+        "examples": [True],
+    },
     "scopes": {
         "type": "array",
         "items": {"type": "string", "minLength": 1},
@@ -199,6 +204,10 @@ SCHEMA = {
                 "else": {"properties": dict.fromkeys(("private_key", "key_id", "algorithm"), False)},
             },
         },
+        {
+            "if": {"properties": {"client_auth": {"const": "tls_client_auth"}}, "required": ["client_auth"]},
+            "then": {"properties": {"client_secret": False}},
+        },
     ],
 }
 
@@ -212,6 +221,7 @@ class Config:
     client_id: Template | SecretRef | None = None
     client_secret: SecretRef | None = None
     client_auth: str = "body"
+    certificate_bound: bool = False
     scopes: tuple[str, ...] = ()
     scope_separator: str = " "
     audience: Template | None = None
@@ -244,6 +254,11 @@ class Config:
         if self.prefix is not None:
             return bare_scheme(self.prefix)
         return "Bearer " if self.header.lower() == "authorization" else ""
+
+    @property
+    def presents(self) -> bool:
+        """Whether the provider's endpoints are shown the connection's client certificate, whatever their host."""
+        return self.certificate_bound or self.client_auth == "tls_client_auth"
 
     @property
     def scope(self) -> str:

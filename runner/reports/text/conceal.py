@@ -34,7 +34,7 @@ _OPENS = re.compile(r"""\s*(?:[|>][+-]?[0-9]*\s*(?:#.*)?|\{.*|\[\s*\{.*|[&!]\S+\
 # Fields under `auth` that are no secrets; everything else there is taken for a misspelt one that is.
 _PLAIN_FIELDS = frozenset(
     {"type", "username", "name", "in", "prefix", "grant", "token_url", "client_id", "scopes", "audience",
-     "client_auth", "method", "role", "mount", "keys", "extra", "username_suffix", "region", "service", "key_encoding", "key_id", "algorithm", "string_to_sign", "body_hash", "timestamp",
+     "client_auth", "certificate_bound", "method", "role", "mount", "keys", "extra", "username_suffix", "region", "service", "key_encoding", "key_id", "algorithm", "string_to_sign", "body_hash", "timestamp",
      "encoding", "header", "unit", "claims", "lifetime", "app_id", "installation_id", "repositories", "permissions", "login",
      "logout", "scope_separator", "grant_type", "token_format", "token_field", "issuer", "subject", "rotates",
      "authorize_url", "authorize_extra", "redirect_uri", "pkce", "device_url", "revocation_url", "path", "query", "headers", "json", "form"}
