@@ -44,6 +44,7 @@ def auth_type(name: str) -> JsonObject:
             "required": field in required,
             "secret": bool(item.get("x-secret")),
             "takes": _TAKES.get(str(item.get("type")), "text"),
+            "values": list(item.get("enum", ())),
         }
         for field, item in schema["properties"].items()
     ]
@@ -92,6 +93,7 @@ def preset(name: str) -> JsonObject:
                 "scopes": list(scheme.scopes),
                 "variables": used[scheme.name],
                 "fields": [_field(each, scheme) for each in scheme.fields.values()],
+                "sets": dict(scheme.given),
                 "supplies": dict(scheme.keys),
                 "file": _file(found, scheme, used[scheme.name]),
             }
@@ -110,6 +112,7 @@ def _field(each: Field, scheme: Scheme) -> JsonObject:
         "required": each.required,
         "secret": is_secret(each, scheme),
         "takes": _TAKES.get(str(known.get("type")), "text"),
+        "values": list(known.get("enum", ())),
     }
 
 

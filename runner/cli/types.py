@@ -4,7 +4,7 @@ import argparse
 
 from runner.cli.arguments import add_format
 from runner.cli.output import Output
-from runner.cli.yaml_text import WIDE, indented, written
+from runner.cli.yaml_text import WIDE, flow, indented, written
 from runner.errors import JsonObject, UsageError
 from runner.settings import Settings
 
@@ -74,8 +74,6 @@ def _auth_type(found: JsonObject) -> str:
 
 
 def _preset(found: JsonObject) -> str:
-    from runner.reports.text.style import table
-
     supplied = found["supplies"]
     lines = [
         f"{found['name']}: {found['title']} ({found['category']})",
@@ -85,13 +83,13 @@ def _preset(found: JsonObject) -> str:
     lines += [f"link      {link}" for link in found["links"]]
     if found["variables"]:
         rows = [[f"  {each['name']}", _about_variable(each)] for each in found["variables"]]
-        lines += ["", "variables", *table(rows)]
+        lines += ["", "variables", *_columns(rows)]
     for number, way in enumerate(found["auth"]):
         title = f"auth, type {way['name']}" + (" (the default)" if not number and found["auth"][1:] else "")
         lines += ["", title + (f": {way['about']}" if way["about"] else ""), *_fields(way["fields"])]
         if way["scopes"]:
             lines.append(f"  least scopes: {' '.join(way['scopes'])}")
-        lines += [f"  {line}" for line in written(way["supplies"])]
+        lines += indented(_settings(way))
     others = {key: item for key, item in supplied.items() if key != "base_url"}
     lines += ["", "supplies, where the connection does not say otherwise", *indented(written(others))]
     if found["unverified"]:
@@ -105,6 +103,19 @@ def _preset(found: JsonObject) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _settings(way: JsonObject) -> list[str]:
+    """Say what a way to sign in brings along: what a file may replace by one of its fields, and what not."""
+    fields = {each["name"] for each in way["fields"]}
+    parts = {
+        "sets, where the file does not say otherwise": {
+            name: item for name, item in way["sets"].items() if name in fields
+        },
+        "sets": {name: item for name, item in way["sets"].items() if name not in fields},
+        "supplies, where the connection does not say otherwise": way["supplies"],
+    }
+    return [line for title, part in parts.items() if part for line in (title, *indented(written(part)))]
+
+
 def _about_variable(each: JsonObject) -> str:
     parts = [each["description"]]
     if each["values"]:
@@ -114,27 +125,41 @@ def _about_variable(each: JsonObject) -> str:
 
 
 def _fields(fields: list[JsonObject]) -> list[str]:
-    from runner.reports.text.style import table
-
-    return table(
+    return _columns(
         [
             [
                 f"  {each['name']}",
                 "required" if each["required"] else "optional",
-                "secret reference" if each["secret"] else each.get("takes", "text"),
-                _first(each["description"]),
+                "secret reference" if each["secret"] else each["takes"],
+                _about_field(each),
             ]
             for each in fields
         ]
     )
 
 
-def _first(description: str) -> str:
-    """Leave out what every secret field says of references."""
-    return description.partition(" A secret reference:")[0]
+def _about_field(each: JsonObject) -> str:
+    """Describe a field, without what every secret one says of references."""
+    about = str(each["description"]).partition(" A secret reference:")[0]
+    if all(value in about for value in each["values"]):
+        return about
+    return f"{about} One of {', '.join(map(flow, each['values']))}."
 
 
-def _wrapped(text: str) -> list[str]:
+def _columns(rows: list[list[str]]) -> list[str]:
+    """Align columns, the last of which goes on in the next line where it is long."""
+    from runner.reports.text.style import table
+
+    begun = table([[*row[:-1], ""] for row in rows])
+    wide = max(map(len, begun), default=0) + 2
+    lines = []
+    for row, begin in zip(rows, begun, strict=True):
+        first, *more = _wrapped(row[-1], WIDE + 10 - wide)
+        lines += [f"{begin:{wide}}{first}", *(" " * wide + line for line in more)]
+    return lines
+
+
+def _wrapped(text: str, width: int = WIDE + 10) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, WIDE + 10, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
