@@ -1,7 +1,9 @@
 """The memo of one run's steps: written before a request and after it, read on a resume.
 
 What several steps write in one turn of the event loop goes into one transaction, and each of them goes on when that is
-committed: nothing is sent before its `started` is in the file, nothing is used before its result is.
+committed: nothing that may do harm is sent before its `started` is in the file, nothing is used before its result is.
+What nobody waits for, the timeline and the beginning of what may be repeated, goes along with the next transaction, or
+is written when none comes within `SOON`.
 """
 
 import asyncio
@@ -15,6 +17,9 @@ from runner.history.written import text_of
 from runner.sensitive import Redactor
 
 Warn = Callable[[str], None]
+
+SOON = 0.02
+"""Seconds: a transaction costs a tenth of a millisecond, and a chain of quick requests needs one for each, not two."""
 
 _STARTED = (
     "INSERT INTO step (run, key, execution, state, harmless) VALUES (?, ?, ?, 'started', ?)"
@@ -39,7 +44,8 @@ class Journal:
         self._warn = warn
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._scheduled = False
+        self._now: asyncio.Handle | None = None
+        self._soon: asyncio.TimerHandle | None = None
         self._events = 0
         self._told = False
         self.broken: HistoryError | None = None
@@ -64,7 +70,9 @@ class Journal:
         if not harmless and self.broken is not None:
             raise self.broken
         self._add(_STARTED, (self._run, key, self.execution, harmless))
-        if not harmless:
+        if harmless:
+            self._later()
+        else:
             await self._committed()
 
     async def ended(self, key: str, state: str, result: JsonObject | None, *, harmless: bool) -> None:
@@ -94,7 +102,10 @@ class Journal:
         """Write what waits."""
         waiting, self._waiting = self._waiting, []
         pending, self._pending = self._pending, []
-        self._scheduled = False
+        for handle in (self._now, self._soon):
+            if handle is not None:
+                handle.cancel()
+        self._now = self._soon = None
         if pending and self.broken is None:
             try:
                 self._history.database.write(pending)
@@ -113,17 +124,18 @@ class Journal:
             self._pending.append((statement, values))
 
     def _later(self) -> None:
-        """Write at the end of this turn of the loop."""
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self.flush)
+        """Write within `SOON`."""
+        if self._now is None and self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON, self.flush)
 
     async def _committed(self) -> None:
         if self.broken is not None:
             raise self.broken
-        waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
         self._waiting.append(waiting)
-        self._later()
+        if self._now is None:  # at the end of this turn of the loop
+            self._now = loop.call_soon(self.flush)
         await waiting
 
     def _text(self, result: JsonObject) -> str:
