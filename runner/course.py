@@ -1,7 +1,7 @@
 """One list of actions on its way: which may start, and when none may any more."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from runner.model import Action
 from runner.order import Order
@@ -26,9 +26,13 @@ class Course:
         self._order = order
         self._perform = perform
         self._skip = skip
-        self._waiting = list(actions)
+        self._waiting = {action.id: action for action in actions}
+        self._unmet = {action.id: set(order.direct(action)) for action in actions}
+        self._after: dict[str, list[Action]] = {}
+        for action in actions:
+            for name in self._unmet[action.id]:
+                self._after.setdefault(name, []).append(action)
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._done: set[str] = set()
         self._failed: str | None = None
         self._stop: RunStoppedError | None = None
         self._end: asyncio.Future[None] | None = None
@@ -37,7 +41,7 @@ class Course:
         """Run the list; raises the RunStoppedError that ended it, after everything that ran has ended."""
         self._end = asyncio.get_running_loop().create_future()
         try:
-            self._advance()
+            self._advance([action for action in self._waiting.values() if not self._unmet[action.id]])
             await self._end
         finally:  # where it is cancelled, or a bug came through
             left = list(self._running.values())
@@ -47,21 +51,27 @@ class Course:
         if self._stop is not None:
             raise self._stop
 
-    def _advance(self) -> None:
-        """Start what may start; where nothing may, skip the rest."""
+    def _advance(self, ready: Sequence[Action]) -> None:
+        """Start what may start; after a failure or a stop, skip the rest."""
         assert self._end is not None
         if self._failed is not None or self._stop is not None:
-            waiting, self._waiting = self._waiting, []
-            for action in waiting:
+            waiting, self._waiting = self._waiting, {}
+            for action in waiting.values():
                 self._skip(action, self._reason(action))
         else:
-            for action in list(self._waiting):
-                if self._done.issuperset(self._order.direct(action)):
-                    self._waiting.remove(action)
-                    self._running[action.id] = asyncio.create_task(self._one(action))
+            for action in ready:
+                del self._waiting[action.id]
+                self._running[action.id] = asyncio.create_task(self._one(action))
         if not self._running and not self._end.done():
             assert not self._waiting, "a cycle of `needs` came through the checks"
             self._end.set_result(None)
+
+    def _freed(self, ended: Action) -> Iterator[Action]:
+        """Give the actions that waited for this one only."""
+        for action in self._after.get(ended.id, ()):
+            self._unmet[action.id].discard(ended.id)
+            if not self._unmet[action.id] and action.id in self._waiting:
+                yield action
 
     def _reason(self, action: Action) -> str:
         if self._stop is not None:
@@ -79,9 +89,8 @@ class Course:
             except RunStoppedError as stop:
                 if self._stop is None or stop.depth < self._stop.depth:
                     self._stop = stop
-            self._done.add(action.id)
             del self._running[action.id]
-            self._advance()
+            self._advance(list(self._freed(action)))
         except BaseException as problem:
             if self._end.done():
                 raise

@@ -49,6 +49,7 @@ class Frame:
         self.call = call
         self.order = Order(workflow)
         self.states: dict[str, JsonObject] = {}
+        self._places = {action.id: place for place, action in enumerate(workflow.every_action)}
         self.error: JsonObject | None = None
         self.vars: dict[str, Any] = dict(project.vars)
 
@@ -125,12 +126,9 @@ class Frame:
         self.states[result.id] = state
 
     def _visible(self, names: Iterable[str]) -> dict[str, JsonObject]:
-        wanted = frozenset(names)
-        return {
-            action.id: self.states[action.id]
-            for action in self.workflow.every_action
-            if action.id in wanted and action.id in self.states
-        }
+        """Give the states of actions, in the order of the file."""
+        found = sorted(self.states.keys() & names, key=self._places.__getitem__)
+        return {name: self.states[name] for name in found}
 
 
 def holds(condition: Template | bool | None, context: Mapping[str, Any]) -> bool:

@@ -227,30 +227,28 @@ class _Use:
         workflow = self.workflow
         if workflow is None:
             return None
-        visible = self._visible(workflow)
-        action = visible.get(name)
-        if action is not None:
+        action = next((step for step in _every_step(workflow) if step.id == name), None)
+        if action is not None and self._sees(action):
             return self._inside(action) if isinstance(action, Action) else None
-        other = next((item for item in _every_step(workflow) if item.id == name), None)
-        if other is not None:
-            return None if doubled(workflow) else self._too_early(other)
+        if action is not None:
+            return None if doubled(workflow) else self._too_early(action)
         if any(section in workflow.unread for section in SECTIONS):
             return None
         before = " before this one" if self.template.owner else ""
+        visible = {step.id for step in _every_step(workflow) if self._sees(step)}
         remedy = names_hint(name, visible, prefix="actions.", what=f"actions{before}")
         later = closest(name, [item.id for item in _every_step(workflow) if item.id not in visible])
         if later and "did you mean" not in remedy:
             remedy = f"'{later}' stands after this one" if self.template.owner else remedy
         return self._error(f"no action '{name}'{before}", 1, remedy)
 
-    def _visible(self, workflow: Workflow) -> dict[str, Step]:
-        """List the actions that have ended when the template is rendered."""
+    def _sees(self, step: Step) -> bool:
+        """Whether an action has ended when the template is rendered."""
         owner = self.template.owner
         if owner is None:
-            return {step.id: step for step in _every_step(workflow) if step.section == "actions"}
+            return step.section == "actions"
         assert self.order is not None
-        ids = self.order.before_place(owner)
-        return {step.id: step for step in _every_step(workflow) if step.id in ids}
+        return step.id in self.order.before_place(owner)
 
     def _too_early(self, other: Step) -> Diagnostic:
         assert self.workflow is not None
