@@ -2,13 +2,13 @@
 
 A file holds the keys of a connection that it supplies (`base_url`, `headers`, `test`, ...) and these of its own:
 
-- `name`, `category`: for people; `notes`: what surprises; `links`: pages of the vendor;
+- `name`, `category`: for people; `notes`: what surprises; `links`: one to four pages of the vendor;
 - `variables`: what a connection fills in, each with `description`, `example`, and `pattern` or `values`; `default` where one
   holds without it. `{{ variables.NAME }}` stands in the other values of the file;
 - `auth`: the ways to sign in by name, the one for headless runs first. Each has `fields` (what a connection writes under
   `auth`, with descriptions), and where they differ `type` (the auth type; else it is the name) and `set` (the fields of the
-  auth type that the preset gives, with `{{ auth.FIELD }}` for a field of the connection); `about` and `scopes` for people;
-  and keys of a connection (`base_url`, `headers`, `test`) that differ where this way is chosen;
+  auth type that the preset gives, with `{{ auth.FIELD }}` for a field of the connection); `about` and `scopes`, the least for the test request,
+  for people; and keys of a connection (`base_url`, `headers`, `test`) that differ where this way is chosen;
 - `unverified`: which keys come from nobody's page, code or test that was looked at; `runner types NAME` shows it.
 
 A preset is read when a connection names it, never before.
