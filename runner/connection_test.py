@@ -189,7 +189,7 @@ async def send_test(session: Session, connection: Connection) -> JsonObject:
         by_status = "rate limited"
     result["classification"] = by_status or _BY_KIND.get(kind, "unexpected")
     result["message"] = error["message"]
-    remedy = _REMEDIES.get(str(result["classification"])) if status is not None else None
+    remedy = _remedy(connection, str(result["classification"])) if status is not None else None
     remedy = remedy or error.get("help")
     if remedy:
         result["help"] = remedy
@@ -197,6 +197,13 @@ async def send_test(session: Session, connection: Connection) -> JsonObject:
         return {**result, "file": error["file"], "line": error["line"]}
     place = connection.locate(("test", "path"))
     return {**result, "file": place.path, "line": place.start.line}
+
+
+def _remedy(connection: Connection, classification: str) -> str | None:
+    known = _REMEDIES.get(classification)
+    if classification != "forbidden":
+        return known
+    return getattr(registry.load("auth", connection.type), "FORBIDDEN", known)
 
 
 def _limited(connection: Connection, answer: JsonObject | None) -> bool:

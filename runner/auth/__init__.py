@@ -11,6 +11,7 @@ what goes along (`labels` gives the placeholder of each secret field), and `Auth
 - `consent(config, fields, means, person)`: how a person obtains the secret fields that `Bound.consented` names; gives a
   field and what is to be stored at its path;
 - `revoke(config, fields, means)`: ends at the provider what is stored; False where it has no way to;
+- `FORBIDDEN`: what a 403 may mean to a connection's test, where servers refuse unknown credentials by it, too;
 - `bind(value, binder)`: how its `auth` becomes a `Bound`, for a type whose fields are no flat mapping.
 """
 

@@ -49,6 +49,7 @@ SCHEMA = closed(
     ],
 )
 SECRET_FIELDS = frozenset({"access_key_id", "secret_access_key", "session_token"})
+FORBIDDEN = "AWS answers 403 to keys that it does not know, that have expired or that sign wrongly, and to what valid ones may not do: its error code says which"
 EXAMPLE = """\
 type: aws_sigv4
 description: Objects of the archive

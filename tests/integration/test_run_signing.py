@@ -15,7 +15,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.projects import Ran, request, run, simple
+from runner.connection_test import send_tests
+from runner.sensitive import Redactor
+from tests.projects import Ran, finished, make, request, run, simple
 from tests.servers.foreign import Aws, Foreign, httpbin
 from tests.servers.http import Answer, Request, Response, Server, reply
 
@@ -71,6 +73,39 @@ def test_aws_refuses_another_key_and_takes_temporary_ones(aws: Aws, tmp_path: Pa
     assert ran(tmp_path / "b", aws.url, "aws_sigv4", auth, [request("x")], **values).result.exit_code == 0
     values["TOKEN"] = "another-token"
     assert ran(tmp_path / "c", aws.url, "aws_sigv4", auth, [request("x")], **values).result.exit_code == 1
+
+
+def test_the_preset_proves_its_keys_at_sts(aws: Aws, tmp_path: Path) -> None:
+    fields = {"type": "sts", "access_key_id": "env://ID", "secret_access_key": "env://KEY"}
+    given = aws.temporary
+    temporary = {
+        **fields,
+        "access_key_id": "env://T_ID",
+        "secret_access_key": "env://T_KEY",
+        "session_token": "env://T",
+    }
+    # moto would hash the query in place of a body that is not there; the hash of nothing is what AWS itself works out.
+    empty = {"X-Amz-Content-SHA256": hashlib.sha256().hexdigest()}
+    files = {
+        f"connections.d/{name}.yaml": {
+            "type": "aws", "shared": True, "base_url": aws.url, "variables": {"region": "eu-central-1"}, "auth": auth, "headers": empty
+        }
+        for name, auth in (("keys", fields), ("temporary", temporary), ("wrong", {**fields, "secret_access_key": "env://WRONG"}))
+    }  # fmt: skip
+    environ = {
+        "ID": aws.key_id, "KEY": aws.key, "WRONG": "another-key-0123456789",
+        "T_ID": given["AccessKeyId"], "T_KEY": given["SecretAccessKey"], "T": given["SessionToken"],
+    }  # fmt: skip
+    project = make(tmp_path, files)
+    own = dict(files["connections.d/keys.yaml"])
+    del own["base_url"]
+    vendor = make(tmp_path / "own", {"connections.d/a.yaml": own}).connections["a"]
+    assert vendor.base_url.text == "https://sts.eu-central-1.amazonaws.com"
+    names = ["keys", "temporary", "wrong"]
+    told = finished(send_tests(project, names, environ=environ, redactor=Redactor(), warn=lambda _: None))
+    assert [each["classification"] for each in told] == ["ok", "ok", "forbidden"], told
+    assert told[0]["url"] == f"{aws.url}/?Action=GetCallerIdentity&Version=2011-06-15"
+    assert "AWS answers 403 to keys that it does not know" in told[2]["help"]
 
 
 # --- digest, basic, bearer, cookies, checked by httpbin
