@@ -57,6 +57,10 @@ _BEFORE_A_PASS = 20_000
 """New objects before the collector looks for garbage in cycles. By default 700: a pass in every module, and none finds any."""
 
 
+_OUTLIVES_PYTHON = "temporalio.bridge.temporal_sdk_bridge"
+"""Has threads that call into Python until the last moment: one that does while Python is taken down aborts the process."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived where there is something to put away first."""
 
@@ -76,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from runner.cli.problems import explain
 
         code = explain(problem, output)
-    return output.finish(code)
+    code = output.finish(code)
+    if arguments is None and _OUTLIVES_PYTHON in sys.modules:
+        os._exit(code)  # all is written, and nothing of ours waits for the end of Python
+    return code
 
 
 def _dispatch(arguments: list[str], output: Output) -> int:
