@@ -24,6 +24,7 @@ from runner.settings import Settings
 if TYPE_CHECKING:
     from runner.backends.temporal.address import Address
     from runner.backends.temporal.runs import Engine
+    from runner.history.runs import Filter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +97,10 @@ def lock_of(project: Project, plan: Plan, run_id: str, now: float) -> JsonObject
     return {"key": key_of(project, workflow, plan, run), "on_conflict": workflow.concurrency.on_conflict}
 
 
-def listed(settings: Settings, output: Output, address: "Address", most: int) -> JsonObject:
+def listed(settings: Settings, output: Output, address: "Address", wanted: "Filter") -> JsonObject:
     """Give the list of runs, as the history gives it."""
-    runs = asked(settings, output, address, lambda found: found.runs(most))
-    return {"format": "runner.d/runs/1", "runs": runs}
+    runs = asked(settings, output, address, lambda found: found.runs(wanted))
+    return {"format": "runner.d/runs/1", "runs": [each.to_json() for each in runs]}
 
 
 def show(options: argparse.Namespace, settings: Settings, output: Output, address: "Address") -> int:
@@ -130,6 +131,8 @@ def show(options: argparse.Namespace, settings: Settings, output: Output, addres
 
 def resume(options: argparse.Namespace, settings: Settings, output: Output, address: "Address") -> int:
     """Let a run go on and follow it; asks where a write may have been done."""
+    from runner.history.runs import RunBusyError
+
     if options.with_current_files or options.input_file:
         raise UsageError(
             "on an engine a run goes on with its own files and inputs",
@@ -140,7 +143,9 @@ def resume(options: argparse.Namespace, settings: Settings, output: Output, addr
         output.say(f"the run {options.id} has succeeded: nothing is left to do")
         return int(Exit.DONE)
     if state["phase"] in ("running", "waiting", "queued"):
-        raise UsageError(f"the run {options.id} goes on", help=f"`runner runs cancel {options.id}` stops it")
+        raise RunBusyError(
+            f"the run {options.id} goes on", help=f"`runner runs cancel {options.id}` stops it"
+        )
     if state["unknown"] and not options.retry_unknown:
         many = len(state["unknown"]) > 1
         told = f"{len(state['unknown'])} write{'s' if many else ''} may or may not have reached the server: "

@@ -9,13 +9,13 @@ from runner.cli import engine_runs, engines
 from runner.cli.arguments import add_format, one_of
 from runner.cli.histories import add_state, existing
 from runner.cli.output import Output
-from runner.errors import UsageError
+from runner.errors import JsonObject
 from runner.reports.json import dumps
 from runner.reports.text.style import Style
 from runner.settings import Settings
 
 if TYPE_CHECKING:
-    from runner.backends.temporal.address import Address
+    from runner.history.runs import Filter
 
 EXAMPLES = (
     "runner runs",
@@ -50,40 +50,20 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """List the runs of the project's history."""
-    address = engines.chosen(options, settings)
-    if address is not None:
-        return _on_engine(options, settings, output, address)
-    from runner.history import described
+    """List the runs of the project's history, or of an engine."""
     from runner.history.runs import Filter
 
     wanted = Filter(
         workflow=options.workflow, statuses=options.statuses, since=options.since, limit=options.limit + 1
     )
-    with existing(settings) as history:
-        found = [] if history is None else history.select(wanted)
-        more = len(found) > options.limit
-        data = {"format": "runner.d/runs/1", "runs": []}
-        if history is not None:
-            data = described.listed(history, found[: options.limit])
-    if options.format == "json":
-        output.data(dumps(data))
-        return 0
-    from runner.reports.text.runs import listed
-
-    output.data(listed(data, Style(color=output.color)))
-    if not found:
-        filtered = options.workflow or options.statuses or options.since
-        output.say("no run fits" if filtered else "there are no runs yet: `runner run WORKFLOW` makes one")
-    elif more:
-        output.say(f"these are the newest {options.limit}; --limit N shows more")
-    return 0
-
-
-def _on_engine(options: argparse.Namespace, settings: Settings, output: Output, address: "Address") -> int:
-    if options.workflow or options.statuses or options.since:
-        raise UsageError("an engine is not filtered here", help="leave --workflow, --status and --since out")
-    data = engine_runs.listed(settings, output, address, options.limit)
+    address = engines.chosen(options, settings)
+    data = (
+        _in_history(settings, wanted)
+        if address is None
+        else engine_runs.listed(settings, output, address, wanted)
+    )
+    more = len(data["runs"]) > options.limit
+    data["runs"] = data["runs"][: options.limit]
     if options.format == "json":
         output.data(dumps(data))
         return 0
@@ -91,8 +71,25 @@ def _on_engine(options: argparse.Namespace, settings: Settings, output: Output, 
 
     output.data(listed(data, Style(color=output.color)))
     if not data["runs"]:
-        output.say("there are no runs on the engine")
+        filtered = options.workflow or options.statuses or options.since
+        none = (
+            "there are no runs yet: `runner run WORKFLOW` makes one"
+            if address is None
+            else "there are no runs on the engine"
+        )
+        output.say("no run fits" if filtered else none)
+    elif more:
+        output.say(f"these are the newest {options.limit}; --limit N shows more")
     return 0
+
+
+def _in_history(settings: Settings, wanted: "Filter") -> JsonObject:
+    from runner.history import described
+
+    with existing(settings) as history:
+        if history is None:
+            return {"format": "runner.d/runs/1", "runs": []}
+        return described.listed(history, history.select(wanted))
 
 
 def _since(text: str) -> str:

@@ -1,15 +1,10 @@
 """`runner runs delete ID...`."""
 
 import argparse
-from functools import partial
-from typing import TYPE_CHECKING
 
 from runner.cli import engine_runs, engines, histories
 from runner.cli.output import Output
 from runner.settings import Settings
-
-if TYPE_CHECKING:
-    from runner.backends.temporal.runs import Engine
 
 EXAMPLES = ("runner runs delete 20260131T070000-1a2b3c4d",)
 
@@ -25,8 +20,8 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Delete runs from the history: all of them, or none where one is not found or is running."""
     address = engines.chosen(options, settings)
     if address is not None:
+        engine_runs.asked(settings, output, address, lambda found: found.delete(options.ids))
         for name in options.ids:
-            engine_runs.asked(settings, output, address, partial(_delete, name))
             output.say(f"deleted {name}")
         return 0
     from contextlib import ExitStack
@@ -46,7 +41,3 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         for name in found:
             output.say(f"deleted {name}")
     return 0
-
-
-async def _delete(name: str, found: "Engine") -> None:
-    await found.delete(name)

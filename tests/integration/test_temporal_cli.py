@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.history.runs import Filter
+from runner.project import load
 from tests.engines import Cluster, until
 from tests.projects import make, request
 from tests.servers.http import Response, Server, reply
@@ -73,6 +76,10 @@ def shell(tmp_path: Path, server: Server, cluster: Cluster) -> Shell:
             "actions": [request("a", path="/long"), {"id": "wait", "wait": "1h"}],
             "finally": [request("bye", path="/bye")],
         },
+        "polite": {
+            "concurrency": {"key": "one", "on_conflict": "skip"},
+            "actions": [request("a", path="/polite")],
+        },
         "timed": {
             "triggers": [{"schedule": "0 7 * * 1-5", "timezone": "Europe/Berlin", "catch_up": "1h"}],
             "actions": [request("a", path="/timed")],
@@ -96,10 +103,52 @@ def test_run_show_list_delete(shell: Shell, cluster: Cluster) -> None:
     shown = shell("runs", "show", run_id)
     assert "ok       a  GET" in shown.stdout
     assert json.loads(shell("runs", "show", run_id, "--format", "json").stdout)["status"] == "succeeded"
-    listed = json.loads(shell("runs", "--format", "json").stdout)["runs"]
-    assert (run_id, "ok", "succeeded") in [(each["run"], each["workflow"], each["status"]) for each in listed]
+    listed = json.loads(shell("runs", "--workflow", "ok", "--format", "json").stdout)["runs"]
+    assert [(each["run"], each["workflow"], each["status"]) for each in listed] == [
+        (run_id, "ok", "succeeded")
+    ]
+    assert "no run fits" in shell("runs", "--status", "failed").stderr
     assert shell("runs", "delete", run_id).returncode == 0
-    until(lambda: shell("runs", "show", run_id).returncode == 2)
+
+
+def test_lists_are_filtered_as_those_of_the_history(
+    shell: Shell, cluster: Cluster, server: Server, tmp_path: Path
+) -> None:
+    """Also of runs whose execution goes on because they can be resumed, and of one that was ended from outside."""
+    project = load(shell.root)
+    cluster.worker()
+    runs = {name: cluster.submit(project, name) for name in ("ok", "broken", "polite", "long")}
+    for name in ("ok", "broken"):
+        cluster.follow(runs[name])
+    later = cluster.submit(project, "ok")
+    cluster.follow(later)
+    until(lambda: server.count("GET", "/long") == 1)
+
+    def listed(**wanted: Any) -> list[str]:
+        return [each.id for each in cluster.ask(lambda found: found.runs(Filter(**wanted)))]
+
+    everything = [later, runs["long"], runs["polite"], runs["broken"], runs["ok"]]
+    until(lambda: listed() == everything)
+    assert listed(limit=2) == everything[:2]
+    assert listed(workflow="ok") == [later, runs["ok"]]
+    assert listed(workflow="ok", limit=1) == [later]
+    assert listed(statuses=["failed"]) == [runs["broken"]]
+    assert listed(statuses=["running"]) == [runs["long"]]
+    started = cluster.ask(lambda found: found.noted(later)).started_at
+    assert listed(since=started.isoformat()) == [later]
+    assert listed(since=(started + timedelta(seconds=1)).isoformat()) == []
+
+    assert shell("runs", "delete", later, runs["long"]).returncode == 6
+    assert cluster.ask(lambda found: found.noted(later)).status == "succeeded", "all or none"
+
+    async def end(found: Any) -> None:
+        await found.client.get_workflow_handle(runs["long"]).terminate()
+
+    cluster.ask(end)
+    until(lambda: listed(statuses=["crashed"]) == [runs["long"]])
+    assert "crashed" in shell("runs", "show", runs["long"]).stdout
+    assert shell("runs", "resume", runs["long"]).returncode == 2
+    assert shell("runs", "delete", runs["long"]).returncode == 0
 
 
 def test_what_failed_is_resumed(shell: Shell, cluster: Cluster, server: Server) -> None:
@@ -124,11 +173,14 @@ def test_one_at_a_time_and_cancel(shell: Shell, cluster: Cluster, server: Server
     refused = shell("run", "long")
     assert refused.returncode == 6, refused.stderr
     assert "another run holds the lock 'one'" in refused.stderr
-    assert shell("runs", "resume", run_id).returncode == 2
-    assert shell("runs", "delete", run_id).returncode == 2
+    skipped = shell("run", "polite")
+    assert (skipped.returncode, "another run holds the lock 'one'" in skipped.stderr) == (0, True)
+    assert shell("runs", "resume", run_id).returncode == 6
+    assert shell("runs", "delete", run_id).returncode == 6
     assert shell("runs", "cancel", run_id).returncode == 0
-    until(lambda: "terminated" in shell("runs", "show", run_id).stdout)
-    until(lambda: server.count("GET", "/bye") == 1)
+    assert shell("runs", "delete", run_id).returncode == 0
+    assert server.count("GET", "/bye") == 1
+    until(lambda: shell("runs", "show", run_id).returncode == 2)
 
 
 def test_schedules(shell: Shell, cluster: Cluster, temporal: Temporal) -> None:

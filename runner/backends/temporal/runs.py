@@ -2,18 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from runner.backends.temporal import RUN, results
+from runner.backends.temporal import RUN, listing, results
 from runner.backends.temporal.address import Address
 from runner.backends.temporal.connect import connect
 from runner.backends.temporal.documents import plan_of, project_of, reached, unfit
+from runner.backends.temporal.listing import OVER, Noted
 from runner.backends.temporal.slices import plan_data
-from runner.errors import JsonObject, RunnerError, SecretsError, UsageError
+from runner.errors import JsonObject, SecretsError, UsageError
+from runner.history.runs import CRASHED, Filter
 from runner.plan import Plan
 from runner.project import Project
 from runner.result import RunResult, Status
@@ -21,14 +23,13 @@ from runner.sensitive import Redactor
 from runner.watching import Observer, Stop
 
 if TYPE_CHECKING:
-    from temporalio.client import Client, WorkflowExecution, WorkflowHandle
+    from temporalio.client import Client, WorkflowHandle
 
 _ASKED_EVERY = 0.25
 """Seconds between two looks at a run; longer ones where nothing happens."""
 
 _SLOWEST = 2.0
 _ANSWERED_WITHIN = timedelta(seconds=10)
-_OVER = frozenset(each.value for each in Status if each is not Status.SKIPPED)
 
 
 class Engine:
@@ -69,7 +70,7 @@ class Engine:
         """Tell the observer what happens until the run, or its round, ends; a stop is passed on to it."""
         handle = self.client.get_workflow_handle(run_id)
         told = asyncio.create_task(self._pass_on(handle, stop))
-        seen, wait = 0, _ASKED_EVERY
+        seen, warned, wait = 0, 0, _ASKED_EVERY
         counts: dict[str, Any] = {}
         try:
             while True:
@@ -82,11 +83,12 @@ class Engine:
                         if counts.get(key) != count:
                             observer.advanced(key, count)
                     counts = progress["counts"]
-                    if progress["phase"] in _OVER and progress["result"] is not None:
+                    for text in progress["warnings"][warned:]:
+                        observer.warned(text)
+                    warned = len(progress["warnings"])
+                    if progress["phase"] in OVER and progress["result"] is not None:
                         return results.unpack(progress["result"])
-                if wait >= _SLOWEST and not await self._goes_on(handle):
-                    if (await self._ask(handle, 0))["phase"] in _OVER:
-                        continue
+                if wait >= _SLOWEST and (await self.noted(run_id)).status == CRASHED:
                     raise SecretsError(
                         f"the run '{run_id}' was ended from outside",
                         help="look at it in Temporal's own interface",
@@ -99,7 +101,10 @@ class Engine:
 
     async def state(self, run_id: str) -> Mapping[str, Any]:
         """Say how a run is: `phase`, `round`, `settled`, `counts`, `result`, `unknown`."""
-        return await self._ask(self.client.get_workflow_handle(run_id), 0)
+        state = await self._ask(self.client.get_workflow_handle(run_id), 0)
+        if state["phase"] not in OVER and (await self.noted(run_id)).status == CRASHED:
+            return {**state, "phase": CRASHED}
+        return state
 
     async def files(self, run_id: str) -> tuple[Project, Plan]:
         """Give the project and the plan of a run, as they are in its first event."""
@@ -112,70 +117,43 @@ class Engine:
         raise UsageError(f"the engine knows no run '{run_id}'")
 
     async def resume(self, run_id: str) -> int:
-        """Let a run go on; gives the number of the round that begins."""
+        """Let a run go on; gives the number of the round that begins. Raises UsageError where that cannot be any more."""
+        if not (await self.noted(run_id)).open:
+            raise UsageError(
+                f"the run {run_id} can be resumed no more: its execution has ended",
+                help="start a new run: `runner run`",
+            )
         handle = self.client.get_workflow_handle(run_id)
         state = await self._ask(handle, 0)
         await handle.signal("resume")
         return int(state["round"]) + 1
 
     async def stop(self, run_id: str) -> None:
-        """Stop a run in order: what is in flight gets a moment, `finally` runs, and it can be resumed."""
+        """Stop a run in order: what is in flight gets a moment, `finally` runs, and it can be resumed.
+
+        Raises UsageError where it does not go on.
+        """
+        run = await self.noted(run_id)
+        if not run.goes_on:
+            raise UsageError(f"the run {run_id} does not go on: it has ended, {run.status}")
         await self.client.get_workflow_handle(run_id).signal("stop", Status.TERMINATED.value)
+        await listing.until_stopping(self.client, run_id)
 
     async def close(self, run_id: str) -> None:
         """End a run that did not succeed and is not to be resumed."""
         await self.client.get_workflow_handle(run_id).signal("close")
 
-    async def runs(self, most: int) -> list[JsonObject]:
-        """List runs as the history does, the newest first; of one that goes on, its worker says how it is."""
-        found = [each async for each in self.client.list_workflows(f"WorkflowType = '{RUN}'", limit=most)]
-        phases = await asyncio.gather(*(self._phase(each) for each in found))
-        return [
-            {
-                "run": each.id,
-                "started_at": each.start_time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "workflow": str((memo := await each.memo()).get("workflow")),
-                "status": phase,
-                "duration": (each.close_time - each.start_time).total_seconds() if each.close_time else None,
-                "user": memo.get("user"),
-                "environment": memo.get("environment"),
-            }
-            for each, phase in zip(found, phases, strict=True)
-        ]
+    async def runs(self, wanted: Filter) -> list[Noted]:
+        """List runs as the history does, the newest first."""
+        return await listing.select(self.client, self._address, wanted)
 
-    async def delete(self, run_id: str) -> None:
-        """Delete a run that does not go on, with its slices; raises UsageError where it does."""
-        from temporalio.api.common.v1 import WorkflowExecution
-        from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+    async def noted(self, run_id: str) -> Noted:
+        """Say how a run is, without a worker; raises UsageError where there is none."""
+        return await listing.noted(self.client, run_id)
 
-        state = await self.state(run_id)
-        if state["phase"] not in _OVER:
-            raise UsageError(f"the run '{run_id}' goes on", help=f"`runner runs cancel {run_id}` stops it")
-        slices = self.client.list_workflows(f"WorkflowId STARTS_WITH '{run_id}/'")
-        names = [run_id, *[each.id async for each in slices]]
-        for name in names:
-            await self.client.workflow_service.delete_workflow_execution(
-                DeleteWorkflowExecutionRequest(
-                    namespace=self._address.namespace, workflow_execution=WorkflowExecution(workflow_id=name)
-                )
-            )
-
-    async def _phase(self, each: "WorkflowExecution") -> str:
-        from temporalio.client import WorkflowExecutionStatus
-
-        if each.status is not WorkflowExecutionStatus.RUNNING:
-            name = each.status.name.lower() if each.status else "unknown"
-            return {"completed": "succeeded", "canceled": "terminated"}.get(name, name)
-        try:
-            return str((await self.state(each.id))["phase"])
-        except RunnerError:
-            return "running"
-
-    async def _goes_on(self, handle: "WorkflowHandle[Any, Any]") -> bool:
-        from temporalio.client import WorkflowExecutionStatus
-
-        described = await handle.describe()
-        return described.status is WorkflowExecutionStatus.RUNNING
+    async def delete(self, run_ids: Sequence[str]) -> None:
+        """Delete runs that do not go on, with their children, or none; raises UsageError and RunBusyError."""
+        await listing.delete(self.client, self._address, run_ids)
 
     async def _progress(
         self, handle: "WorkflowHandle[Any, Any]", since: int, observer: Observer

@@ -74,10 +74,9 @@ class RunWorkflow:
                 self.rounds += 1
                 outcome = await self._round(given["timeout"], given.get("lock"))
                 await self._release()
-                self.result = results.pack(
-                    plan, run, outcome, self.warnings, workflow.time() - info.start_time.timestamp()
-                )
-                self.phase = outcome.status.value
+                duration = workflow.time() - info.start_time.timestamp()
+                self.result = results.pack(plan, run, outcome, self.warnings, duration)
+                self._note(outcome.status.value, duration)
                 await self._tell(given.get("trigger"))
                 if outcome.status in (Status.SUCCEEDED, Status.SKIPPED):
                     return self.result
@@ -88,6 +87,11 @@ class RunWorkflow:
             raise
         raise ApplicationError(f"the run {self.phase}", self.result, type="RunFailed", non_retryable=True)
 
+    def _note(self, phase: str, duration: float | None) -> None:
+        """Say how the run is: to those who ask it, and in the lists of the server."""
+        self.phase = phase
+        workflow.upsert_memo({"status": phase, "duration": duration, "stopping": None})
+
     async def _tell(self, trigger: str | None) -> None:
         if trigger is not None and self.rounds == 1:
             with suppress(FailureError):  # somebody has ended it
@@ -97,8 +101,11 @@ class RunWorkflow:
         """Interpret the workflow once, from the beginning, with what is remembered."""
         execution = self.execution
         assert execution is not None
-        self.phase, self.result, self.stopped = "running", None, None
+        self.result = None
+        if self.rounds > 1:
+            self._note("running", None)
         execution.begin(self.rounds)
+        execution.stop = self.stopped
         work = asyncio.create_task(self._alone(execution, budget, lock))
         while not work.done():
             try:
@@ -139,7 +146,7 @@ class RunWorkflow:
             except WorkflowAlreadyStartedError:
                 reason = f"another run holds the lock '{lock['key']}': not started, nothing was sent"
                 if lock["on_conflict"] == "skip":
-                    self.warnings.append(reason)
+                    self.warnings.append(f"skipped: {reason}")
                     return Outcome(Status.SKIPPED)
                 if lock["on_conflict"] == "fail":
                     return _not_started(FailureKind.LOCKED, reason, "start it again when that one has ended")
@@ -248,6 +255,8 @@ class RunWorkflow:
         return self.resumed
 
     def _stop(self, status: Status) -> None:
+        if self.stopped is None:
+            workflow.upsert_memo({"stopping": status.value})
         self.stopped = self.stopped or status
         if self.execution is not None:
             self.execution.stop = self.execution.stop or status
@@ -260,7 +269,7 @@ class RunWorkflow:
     @workflow.signal
     def resume(self) -> None:
         """Go on with a run that did not succeed."""
-        self.resumed = True
+        self.resumed, self.stopped = True, None
 
     @workflow.signal
     def close(self) -> None:
@@ -279,6 +288,7 @@ class RunWorkflow:
             "counts": execution.counts if execution else {},
             "result": self.result,
             "unknown": list(execution.unknown) if execution else [],
+            "warnings": self.warnings,
         }
 
 
