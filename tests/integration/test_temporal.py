@@ -260,7 +260,7 @@ def test_of_two_workers_that_share_a_run_one_is_killed(desk: Desk, cluster: Clus
     project = simple(tmp_path, actions, url=desk.server.url, outputs=outputs)
     first, second = cluster.worker(), cluster.worker()
     run_id = cluster.submit(project)
-    until(lambda: sum(desk.counts()[f"PUT {path}"] for path in held) >= 4)
+    until(lambda: all(desk.counts()[f"PUT {path}"] for path in held))
     first.kill()
     desk.held.clear()
     desk.go.set()
