@@ -39,6 +39,12 @@ WAYS = [each for each in DECLARED if not EXCHANGES[each.split()[0]][each.split()
 """What is tested on the wire here. The others sign with a key, or write to Vault: `tests/integration/test_presets_signed.py`."""
 SAID = "what went wrong"
 TOKEN_PATH = "/token-endpoint"
+PAGES = [
+    (name, pages)
+    for name, each in EXCHANGES.items()
+    if "pages" in each
+    for pages in (each["pages"] if isinstance(each["pages"], list) else [each["pages"]])
+]
 UNTESTED = {"aws aws_sigv4", "aws sts"}
 """No request fits all services of the one; moto checks the other: `tests/integration/test_run_signing.py`."""
 
@@ -279,10 +285,9 @@ def test_a_limit_is_understood(name: str, tmp_path: Path) -> None:
         assert not limited(replace(response, headers=Headers({remaining: "7"})), rate)
 
 
-@pytest.mark.parametrize("name", [name for name, each in EXCHANGES.items() if "pages" in each])
-def test_pages_follow_each_other(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "pages"), PAGES)
+def test_pages_follow_each_other(name: str, pages: JsonObject, tmp_path: Path) -> None:
     """Two pages in the vendor's form, asked for as the vendor wants it, and no third."""
-    pages = EXCHANGES[name]["pages"]
     path, dropped = pages.get("path", "/things"), pages.get("dropped", {})
     paginate = presets.load(name).defaults["paginate"]
 
