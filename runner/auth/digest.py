@@ -76,9 +76,14 @@ class Challenge:
     userhash: bool = False
 
     @property
+    def hash(self) -> str:
+        """The name of its hash in `hashlib`."""
+        return _HASHES[self.algorithm.removesuffix("-sess")]
+
+    @property
     def strength(self) -> int:
         """Give its place among the algorithms, 0 for the strongest."""
-        return list(_HASHES).index(self.algorithm.removesuffix("-sess"))
+        return list(_HASHES.values()).index(self.hash)
 
 
 @dataclass(slots=True, repr=False)
@@ -116,6 +121,9 @@ class Authenticator:
         if nonce is None:
             return
         nonce.count += 1
+        count = nonce.count
+        # Others may count on while the body is read.
+        body = await request.body_digest(nonce.challenge.hash) if nonce.challenge.qop == "auth-int" else b""
         target = urlsplit(request.whole_url)
         uri = (target.path or "/") + (f"?{target.query}" if target.query else "")
         value, response = credentials(
@@ -124,9 +132,10 @@ class Authenticator:
             password=self._password,
             method=request.method,
             uri=uri,
-            count=nonce.count,
+            count=count,
             # With `-sess` the hash of the password is bound to the first client nonce (RFC 7616, 3.4.2).
             cnonce=nonce.session if nonce.challenge.algorithm.endswith("-sess") else self._cnonce(),
+            body=body,
         )
         self._means.register_passing(response)
         request.headers.append(("Authorization", value))
@@ -191,7 +200,7 @@ def chosen(header: str, connection: str) -> Challenge | None:
             kind=FailureKind.PROTOCOL,
             message=f"the server's Digest challenge to the connection '{connection}' cannot be answered: "
             "it has no nonce, or asks for an algorithm or a protection (qop) that is not supported",
-            help="supported are MD5, SHA-256 and SHA-512-256, with and without -sess, and qop auth",
+            help="supported are MD5, SHA-256 and SHA-512-256, with and without -sess, and qop auth and auth-int",
         )
     )
 
@@ -201,27 +210,39 @@ def _challenge(parameters: Mapping[str, str]) -> Challenge | None:
     session = named.lower().endswith("-sess")
     plain = next((name for name in _HASHES if name.lower() == named.lower().removesuffix("-sess")), None)
     offered = {part.strip().lower() for part in parameters.get("qop", "").split(",") if part.strip()}
-    if plain is None or "nonce" not in parameters or (offered and "auth" not in offered):
+    # Where both are offered: it does not have to read a body twice, and TLS keeps bodies whole.
+    qop = next((name for name in ("auth", "auth-int") if name in offered), None)
+    if plain is None or "nonce" not in parameters or (offered and qop is None):
         return None
     return Challenge(
         realm=parameters.get("realm", ""),
         nonce=parameters["nonce"],
         algorithm=plain + ("-sess" if session else ""),
         opaque=parameters.get("opaque"),
-        qop="auth" if offered else None,
+        qop=qop,
         stale=parameters.get("stale", "").lower() == "true",
         userhash=parameters.get("userhash", "").lower() == "true",
     )
 
 
 def credentials(
-    challenge: Challenge, *, username: str, password: str, method: str, uri: str, count: int, cnonce: str
+    challenge: Challenge,
+    *,
+    username: str,
+    password: str,
+    method: str,
+    uri: str,
+    count: int,
+    cnonce: str,
+    body: bytes = b"",
 ) -> tuple[str, str]:
-    """Give the value of Authorization, and the hash in it that proves the password (RFC 7616, 3.4)."""
+    """Give the value of Authorization, and the hash in it that proves the password (RFC 7616, 3.4).
+
+    `body` is the hash of the body, for `auth-int`.
+    """
 
     def hashed(text: str) -> str:
-        kind = _HASHES[challenge.algorithm.removesuffix("-sess")]
-        return hashlib.new(kind, text.encode(), usedforsecurity=False).hexdigest()
+        return hashlib.new(challenge.hash, text.encode(), usedforsecurity=False).hexdigest()
 
     number = f"{count:08x}"
     secret_part = hashed(f"{username}:{challenge.realm}:{password}")
@@ -230,7 +251,8 @@ def credentials(
     middle = [challenge.nonce]
     if challenge.qop:
         middle += [number, cnonce, challenge.qop]
-    response = hashed(":".join([secret_part, *middle, hashed(f"{method}:{uri}")]))
+    sent = [method, uri, *([body.hex()] if challenge.qop == "auth-int" else [])]
+    response = hashed(":".join([secret_part, *middle, hashed(":".join(sent))]))
     parts = [_name(challenge, username, hashed)]
     parts += [f'realm="{_escaped(challenge.realm)}"', f'nonce="{_escaped(challenge.nonce)}"', f'uri="{uri}"']
     parts += [f'response="{response}"', f"algorithm={challenge.algorithm}"]

@@ -1,6 +1,7 @@
 """`type: digest`: the examples of the RFCs, and how a challenge is read."""
 
 import asyncio
+import hashlib
 
 import pytest
 
@@ -107,11 +108,35 @@ def test_the_strongest_challenge_is_taken() -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ['Digest realm="x"', 'Digest nonce="1", algorithm=SHA-1', 'Digest nonce="1", qop="auth-int"', "Digest"],
+    ['Digest realm="x"', 'Digest nonce="1", algorithm=SHA-1', 'Digest nonce="1", qop="auth-conf"', "Digest"],
 )
 def test_what_cannot_be_answered_is_said(asked: str) -> None:
     with pytest.raises(FailureError, match="Digest challenge to the connection 'api' cannot be answered"):
         chosen(asked, "api")
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", "SHA-256-sess"])
+def test_with_auth_int_the_body_is_hashed_too(algorithm: str) -> None:
+    """RFC 7616, 3.4.3; the formula is written out here once more, since the RFC has no example of it."""
+    plain = algorithm.removesuffix("-sess").replace("-", "").lower()
+
+    def h(text: bytes) -> str:
+        return hashlib.new(plain, text, usedforsecurity=False).hexdigest()
+
+    challenge = Challenge(realm="r", nonce="n", algorithm=algorithm, qop="auth-int")
+    value, proof = credentials(
+        challenge, username="robot", password="p", method="POST", uri="/a?b", count=2, cnonce="c",
+        body=hashlib.new(plain, b"body \xff").digest(),
+    )  # fmt: skip
+    first = h(b"robot:r:p")
+    if algorithm.endswith("-sess"):
+        first = h(f"{first}:n:c".encode())
+    second = h(b"POST:/a?b:" + h(b"body \xff").encode())
+    assert proof == h(f"{first}:n:00000002:c:auth-int:{second}".encode())
+    assert "qop=auth-int" in value
+    only = chosen('Digest realm="r", nonce="n", qop="auth-int"', "api")
+    assert only is not None
+    assert only.qop == "auth-int"
 
 
 def sent(made: Authenticator, target: str = "/a?b=1") -> Outgoing:

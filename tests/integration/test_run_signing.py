@@ -125,16 +125,28 @@ def test_httpbin_takes_digest_in_each_algorithm(bin_: Foreign, tmp_path: Path) -
         assert done.action("x").output == {"authenticated": True, "user": "robot"}
         assert [attempt["status"] for attempt in done.action("x").record["attempts"]] == [401, 200]
         assert [attempt["status"] for attempt in done.action("y").record["attempts"]] == [200]
-    for path in ("auth/robot/pass-word/SHA-512", "auth-int/robot/pass-word"):
-        unknown = ran(
-            tmp_path / path,
-            bin_.url,
-            "digest",
-            auth,
-            [request("x", path=f"/digest-auth/{path}")],
-            P="pass-word",
-        )
-        assert "cannot be answered" in unknown.failure[1]
+    action = request("x", path="/digest-auth/auth/robot/pass-word/SHA-512")
+    unknown = ran(tmp_path / "unknown", bin_.url, "digest", auth, [action], P="pass-word")
+    assert "cannot be answered" in unknown.failure[1]
+
+
+@pytest.mark.parametrize("kind", ["MD5", "SHA-256"])
+def test_httpbin_takes_digest_over_the_body(kind: str, bin_: Foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    (tmp_path / "streamed.bin").write_bytes(b"\x00\xff" * 50_000)
+    monkeypatch.chdir(tmp_path)
+    auth = {"username": "robot", "password": "env://P"}
+    path = f"/digest-auth/auth-int/robot/pass-word/{kind}"
+    bodies: list[JsonObject] = [
+        {},
+        {"body": "text \u00fc"},
+        {"json": {"a": 1}},
+        {"body": {"file": "streamed.bin"}},
+    ]
+    actions = [request(f"x{number}", path=path, **body) for number, body in enumerate(bodies)]
+    done = ran(tmp_path / "p", bin_.url, "digest", auth, actions, P="pass-word")
+    assert done.result.exit_code == 0, done.result.error
+    statuses = [[attempt["status"] for attempt in each.record["attempts"]] for each in done.result.actions]
+    assert statuses == [[401, 200], [200], [200], [200]]
 
 
 def test_httpbin_refuses_another_password_after_one_try(bin_: Foreign, tmp_path: Path) -> None:
