@@ -99,6 +99,7 @@ def cases(home: Path, address: str, *, load: int) -> list[Case]:
     group = f"{load:,} at 64"
     found += [
         Case(group, "script on aiohttp", script("many_aiohttp.py", load, aiohttp), load, home, own),
+        Case(group, "client of runner.d", script("many_client.py", load), load, home, own),
         Case(group, OURS, run, load, heavy, own),
     ]
     return found

@@ -5,7 +5,8 @@ something else. Whole numbers are exact anyway. What is computed with is a doubl
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any, Self
 
 
@@ -55,16 +56,22 @@ def dumps(
     """
     item, colon = (",", ":") if compact else (", " if indent is None else ",", ": ")
     if not _holds_number(value):
-        return json.dumps(
-            value,
-            ensure_ascii=False,
-            allow_nan=False,
-            indent=indent,
-            separators=(item, colon),
-            sort_keys=sort_keys,
-            default=default,
-        )
+        return _encoder(indent, item, colon, default, sort_keys).encode(value)
     return "".join(_Writer(indent, item, colon, default, sort_keys=sort_keys).pieces(value, 0))
+
+
+@cache
+def _encoder(
+    indent: int | None, item: str, colon: str, default: Callable[[Any], Any] | None, sort_keys: bool
+) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        ensure_ascii=False,
+        allow_nan=False,
+        indent=indent,
+        separators=(item, colon),
+        sort_keys=sort_keys,
+        default=default,
+    )
 
 
 class _Writer:
@@ -119,10 +126,18 @@ def _key(key: Any) -> str:
 
 def _holds_number(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(map(_holds_number, value.values())) or any(isinstance(key, Number) for key in value)
-    if isinstance(value, list | tuple):
-        return any(map(_holds_number, value))
-    return isinstance(value, Number)
+        if Number in map(type, value):
+            return True
+        inside: Iterable[Any] = value.values()
+    elif isinstance(value, list | tuple):
+        inside = value
+    else:
+        return isinstance(value, Number)
+    return any(type(item) not in _PLAIN and _holds_number(item) for item in inside)
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""What is no `Number` and holds none, as nearly everything in a record."""
 
 
 def _refuse(name: str) -> Any:

@@ -283,7 +283,10 @@ def _collect(value: Any, into: list[str]) -> None:
     elif isinstance(value, Mapping):
         for key, item in value.items():
             into.append(str(key))
-            _collect(item, into)
+            if type(item) is str:
+                into.append(item)
+            else:
+                _collect(item, into)
     elif isinstance(value, list | tuple):
         for item in value:
             _collect(item, into)
