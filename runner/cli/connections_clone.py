@@ -10,8 +10,8 @@ from runner import project as projects
 from runner.check import check
 from runner.cli import checked
 from runner.cli.arguments import not_empty
-from runner.cli.confirm import confirmed
 from runner.cli.output import Output
+from runner.cli.person import confirm
 from runner.cli.yaml_text import indented, written
 from runner.diagnostics import Severity
 from runner.errors import Exit, UsageError
@@ -63,8 +63,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
             steps.append("name credentials of its own, which you store: those of the other host stay there")
     if _wrong(project, _with(project, path, text), path, output):
         return int(Exit.PROJECT)
-    if not confirmed(steps, output, yes=options.yes):
-        return 1
+    confirm(steps, output, yes=options.yes)
     _write(project, path, text)
     output.say(f"wrote {path}; `runner connections test {new}` tells whether it works")
     return 0

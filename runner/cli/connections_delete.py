@@ -3,9 +3,9 @@
 import argparse
 
 from runner.cli import checked
-from runner.cli.confirm import confirmed
 from runner.cli.connection_facts import credentials, users
 from runner.cli.output import Output
+from runner.cli.person import confirm
 from runner.errors import UsageError
 from runner.project import FOLDERS, SETTINGS, Project
 from runner.settings import Settings
@@ -33,8 +33,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     connection = project.connections.get(name)
     if connection is not None and connection.secrets:
         steps.append(f"leave its secrets where they are: {', '.join(credentials(connection))}")
-    if not confirmed(steps, output, yes=options.yes):
-        return 1
+    confirm(steps, output, yes=options.yes)
     try:
         path.unlink()
     except OSError as problem:

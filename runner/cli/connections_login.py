@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runner import reports
 from runner.cli import one_login
 from runner.cli.output import Output
-from runner.cli.person import AtTerminal
+from runner.cli.person import AtTerminal, agree
 from runner.errors import Exit, UsageError
 from runner.reports.text.style import one_line, table
 from runner.settings import Settings
@@ -67,9 +67,8 @@ async def _log_in(
             f"warning: what is stored in {place.store.label} was given for {place.host}, and this connection goes to {login.host}"
         )
     values = {} if given is None else _values(given, {login.word(name): name for name in login.asked}, output)
-    if not options.yes and not person.agrees("go on?"):
-        output.error("nothing was changed")
-        return int(Exit.FAILED)
+    if not options.yes:
+        agree("go on?", output)
     await login.obtain({**values, **_typed(login, values, person)}, person)
     if not options.no_test:
         result = await login.test()

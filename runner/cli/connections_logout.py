@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.cli import one_login
 from runner.cli.output import Output
-from runner.cli.person import AtTerminal
+from runner.cli.person import agree
 from runner.errors import Exit, FailureError
 from runner.reports.text.style import one_line
 from runner.settings import Settings
@@ -28,15 +28,14 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Say what will end, ask, revoke, delete."""
-    person = AtTerminal(settings, output)
 
     async def work(login: "Login") -> int:
-        return await _log_out(login, person, options, output)
+        return await _log_out(login, options, output)
 
     return one_login.carry_out(options.name, settings, output, work)
 
 
-async def _log_out(login: "Login", person: AtTerminal, options: argparse.Namespace, output: Output) -> int:
+async def _log_out(login: "Login", options: argparse.Namespace, output: Output) -> int:
     from runner.login import users_of
 
     await login.open(writing=False)
@@ -58,9 +57,8 @@ async def _log_out(login: "Login", person: AtTerminal, options: argparse.Namespa
         if users:
             lines.append(f"    also used by: {', '.join(users)}")
     output.error("\n".join(one_line(line) if not line.startswith(" ") else line for line in lines))
-    if not options.yes and not person.agrees("go on?"):
-        output.error("nothing was changed")
-        return int(Exit.FAILED)
+    if not options.yes:
+        agree("go on?", output)
     if revokes:
         try:
             await login.revoke()

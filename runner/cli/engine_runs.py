@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.cli import report_files, running
-from runner.cli.confirm import confirmed
 from runner.cli.output import Output
+from runner.cli.unknown_writes import agree_to_send_again
 from runner.errors import Exit, JsonObject, UsageError
 from runner.frozen import dataclass
 from runner.plan import Plan
@@ -147,11 +147,7 @@ def resume(options: argparse.Namespace, settings: Settings, output: Output, addr
             f"the run {options.id} goes on", help=f"`runner runs cancel {options.id}` stops it"
         )
     if state["unknown"] and not options.retry_unknown:
-        many = len(state["unknown"]) > 1
-        told = f"{len(state['unknown'])} write{'s' if many else ''} may or may not have reached the server: "
-        steps = [told + ", ".join(state["unknown"][:10]), "send again"]
-        if not confirmed(steps, output, yes=False):
-            return int(Exit.USAGE)
+        agree_to_send_again(state["unknown"], output)
     project, plan = asked(settings, output, address, lambda found: found.files(options.id))
 
     async def begin(found: "Engine") -> tuple[str, int]:

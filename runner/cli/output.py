@@ -39,10 +39,10 @@ class Output:
         """Follow the flags."""
         self.quiet = settings.quiet
         self.verbose = settings.verbose
-        self.color = settings.colored(terminal=_terminal(self._stdout))
-        self.error_color = settings.colored(terminal=_terminal(self._stderr))
+        self.color = settings.colored(terminal=is_terminal(self._stdout))
+        self.error_color = settings.colored(terminal=is_terminal(self._stderr))
         dumb = settings.environ.get("TERM", "dumb") == "dumb"
-        self.rewrites = _terminal(self._stderr) and not (settings.quiet or settings.ci or dumb)
+        self.rewrites = is_terminal(self._stderr) and not (settings.quiet or settings.ci or dumb)
 
     @property
     def redactor(self) -> "Redactor":
@@ -85,13 +85,10 @@ class Output:
         self._drop_transient()
         self._tell(self._harmless(self.clean(text), color=self.error_color) + "\n")
 
-    def ask(self, text: str) -> str | None:
-        """Ask a person, on stderr; None where standard input is no terminal."""
-        if not _terminal(sys.stdin):
-            return None
+    def prompt(self, text: str) -> None:
+        """Write the beginning of a line, whose rest a person types."""
         self._drop_transient()
-        self._tell(text)
-        return sys.stdin.readline()
+        self._tell(self._harmless(self.clean(text), color=self.error_color))
 
     def progress(self, text: str) -> None:
         """Show a line that the next output replaces; nothing where no terminal is."""
@@ -150,7 +147,8 @@ class Output:
         return keep_colors(text, color=color)
 
 
-def _terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Say whether a person sees, or types, what is in a stream."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:

@@ -4,6 +4,7 @@ import traceback
 from types import TracebackType
 
 from runner.cli.output import Output
+from runner.cli.person import DeclinedError
 from runner.diagnostics import ProjectError
 from runner.errors import Exit, FailureError, RunnerError, SecretProblem, SecretsError
 from runner.reports import Findings
@@ -21,6 +22,8 @@ def explain(problem: Exception, output: Output) -> int:
             output.error(shortly(findings, color=output.error_color).rstrip())
     elif isinstance(problem, SecretsError):
         output.error("\n".join(_secrets(problem, style)))
+    elif isinstance(problem, DeclinedError):
+        output.error(problem.message)
     elif isinstance(problem, RunnerError):
         output.error("\n".join(_lines("error", problem.message, problem.help, style)))
     elif isinstance(problem, FailureError):

@@ -1,7 +1,6 @@
 """`runner runs resume ID`: goes on with a run where it stopped."""
 
 import argparse
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,8 @@ from runner import plan as plans
 from runner import project as projects
 from runner.cli import checked, engine_runs, engines, histories, logs, report_files, running, workflow_inputs
 from runner.cli.output import Output
+from runner.cli.person import agree
+from runner.cli.unknown_writes import agree_to_send_again
 from runner.errors import Exit, UsageError
 from runner.frozen import dataclass
 from runner.inputs import read_inputs
@@ -81,9 +82,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         if made is None:
             return int(Exit.PROJECT)
         project, plan = made
-        if not resume.agreed(project, plan):
-            output.error("nothing was sent")
-            return int(Exit.USAGE)
+        resume.clear_the_way(project, plan)
         if settings.github_actions:
             output.redactor.watch(output.mask)
         from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
@@ -152,8 +151,7 @@ class _Resume:
         if dict(after.texts) == documents:
             chosen = before
         elif self.options.with_current_files:
-            if not self._shown(before, after):
-                return None
+            self._agree_to_files(before, after)
             chosen = after
         else:
             changed = sorted(p for p in {*documents, *after.texts} if documents.get(p) != after.texts.get(p))
@@ -167,7 +165,7 @@ class _Resume:
 
         return chosen if checked.show(chosen, check(chosen), self.output) else None
 
-    def _shown(self, before: Project, after: Project) -> bool:
+    def _agree_to_files(self, before: Project, after: Project) -> None:
         """Show what the new files change, and ask."""
         from runner import reports
         from runner.compare import compare
@@ -176,19 +174,15 @@ class _Resume:
         self.output.error(
             reports.render("text", "diff", compared, color=self.output.error_color).rstrip("\n")
         )
-        if self.options.yes:
-            return True
-        if _asked(self.output, "go on with the working tree?"):
-            return True
-        if not _interactive():
-            raise UsageError(
-                "nobody is there to agree to the changed files", help="add --yes, after reading the change"
+        if not self.options.yes:
+            agree(
+                "go on with the working tree, and not with the run's files?",
+                self.output,
+                nobody="nobody is there to agree to the changed files",
+                help="add --yes, after reading the change",
             )
-        raise UsageError(
-            "not resumed", help="without --with-current-files it goes on with the files that it had"
-        )
 
-    def agreed(self, project: Project, plan: Plan) -> bool:
+    def clear_the_way(self, project: Project, plan: Plan) -> None:
         """See what stands against a resume: outcomes that nobody knows, outputs that nobody has any more."""
         from runner.history.keys import lacking
 
@@ -200,33 +194,10 @@ class _Resume:
                 help="start a new run; `idempotent: true` says of an action that repeating it is harmless",
             )
         unknown = [step for step in self.history.steps(self.run.number, "started", "unknown") if step.unknown]
-        if not unknown:
-            return True
-        listed = ", ".join(f"'{step.key}'" for step in unknown[:10]) + (", ..." if len(unknown) > 10 else "")
-        count = f"{len(unknown)} write{'s' if len(unknown) > 1 else ''}"
-        told = f"{count} may or may not have reached the server when the run ended: {listed}"
-        if not self.options.retry_unknown:
-            if not _interactive():
-                raise UsageError(
-                    told,
-                    help="see at the server whether it is done; --retry-unknown sends it again",
-                )
-            self.output.error(told)
-            if not _asked(self.output, "send again?"):
-                return False
-        self.history.give_up(self.run.number, [step.key for step in unknown])
-        return True
-
-
-def _interactive() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
-def _asked(output: Output, question: str) -> bool:
-    if not _interactive():
-        return False
-    output.error(f"{question} [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+        if unknown and not self.options.retry_unknown:
+            agree_to_send_again([step.key for step in unknown], self.output)
+        if unknown:
+            self.history.give_up(self.run.number, [step.key for step in unknown])
 
 
 def _was(status: str) -> str:

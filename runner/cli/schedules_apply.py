@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from runner.cli import checked, engine_runs, engines, triggers
 from runner.cli.arguments import not_empty
-from runner.cli.confirm import confirmed
 from runner.cli.output import Output
+from runner.cli.person import confirm
 from runner.errors import Exit, UsageError
 from runner.plan import resolve
 from runner.project import Project, load
@@ -64,8 +64,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
             if not todo:
                 output.say("nothing to do")
                 return int(Exit.DONE)
-            if not confirmed([f"{each.what} {each.name}" for each in todo], output, yes=options.yes):
-                return int(Exit.USAGE)
+            confirm([f"{each.what} {each.name}" for each in todo], output, yes=options.yes)
             for each in todo:
                 await schedules.apply(found.client, address.task_queue, each)
             return int(Exit.DONE)

@@ -15,8 +15,8 @@ import pytest
 
 from runner import last_tests
 from runner.cli import main
-from runner.cli import output as outputs
 from runner.project import load
+from tests.cli.terminal import Terminal
 from tests.servers.http import Request, Response, Server, reply
 
 GIT = {"PATH": os.defpath, "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent"}
@@ -246,7 +246,7 @@ def test_a_person_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(root, "connections.d/spare.yaml", "extends: desk\nshared: true\n")
-    monkeypatch.setattr(outputs.Output, "ask", lambda *_: answer)
+    monkeypatch.setattr("sys.stdin", None if answer is None else Terminal(answer))
     _, err = said(capsys, "connections", "delete", "spare", code=code)
     assert (root / "connections.d/spare.yaml").exists() is not gone
     if answer is None:

@@ -8,13 +8,7 @@ import pytest
 
 from runner.cli.output import Output
 from runner.settings import Settings
-
-
-class Terminal(io.StringIO):
-    """A text stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
+from tests.cli.terminal import Terminal
 
 
 class Full(io.StringIO):

@@ -5,13 +5,7 @@ import io
 from runner.cli.output import Output
 from runner.cli.progress import EVERY, Progress
 from runner.settings import Settings
-
-
-class Terminal(io.StringIO):
-    """A text stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
+from tests.cli.terminal import Terminal
 
 
 class Shown:

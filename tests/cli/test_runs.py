@@ -1,6 +1,5 @@
 """`runner runs` and what it says, with a history as `runner run` makes it."""
 
-import io
 import json
 import re
 import signal
@@ -14,6 +13,7 @@ import pytest
 
 from runner.cli import main
 from runner.history import locks
+from tests.cli.terminal import Terminal
 from tests.projects import request
 from tests.servers.http import Server, reply
 
@@ -248,13 +248,6 @@ def test_the_commit_and_whether_the_files_are_its(runner: Command, project: Path
     assert f"{commit} (changed since: workflows.d/main.yaml)" in runner("runs", "show", name)[1]
 
 
-class Person(io.StringIO):
-    """Somebody at a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 def test_a_write_of_unknown_outcome_is_asked_about(
     runner: Command, api: Server, failing: set[str], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,12 +260,12 @@ def test_a_write_of_unknown_outcome_is_asked_about(
     assert code == 2
     assert "1 write may or may not have reached the server when the run ended: 'pay'" in err
     assert "--retry-unknown sends it again" in err
-    monkeypatch.setattr("sys.stdin", Person("\n"))
+    monkeypatch.setattr("sys.stdin", Terminal("\n"))
     code, _, err = runner("runs", "resume", run["run"], RUNNER_INPUT_KEY=KEY)
-    assert (code, api.count("POST", "/gateway")) == (2, 1)
+    assert (code, api.count("POST", "/gateway")) == (1, 1)
     assert "send again? [y/N]" in err
-    assert "nothing was sent" in err
-    monkeypatch.setattr("sys.stdin", Person("y\n"))
+    assert "nothing was done" in err
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
     code, _, err = runner("runs", "resume", run["run"], RUNNER_INPUT_KEY=KEY)
     assert (code, api.count("POST", "/gateway")) == (0, 2), err
     assert f"resuming {run['run']}: main, which failed" in err

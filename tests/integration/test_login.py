@@ -185,7 +185,7 @@ def test_logout_revokes_and_deletes(desk: Desk) -> None:
     page(desk)
     tokens = desk.consent()
     ended = desk.program.run("connections", "logout", "api", **desk.environ)
-    assert (ended.code, "scripts agree with --yes" in ended.err) == (2, True)
+    assert (ended.code, "--yes does it without asking" in ended.err) == (2, True)
     assert desk.oauth.alive(tokens["refresh_token"])
     ended = desk.program.run("connections", "logout", "api", "--yes", **desk.environ)
     assert ended.code == 0, ended.err
@@ -265,7 +265,7 @@ def test_a_value_is_tested_before_it_is_stored(program: Program, vault: Workspac
         assert f"was given for {server.url.removeprefix('http://')}, and this connection goes to" in said
         assert value(vault)["data"] == {"token": GOOD, "other": "1"}
         code, said = login(program, GOOD, "--from", "-")
-        assert (code, "scripts agree with --yes" in said) == (2, True)
+        assert (code, "--yes does it without asking" in said) == (2, True)
 
 
 def test_somebody_who_was_first_is_not_overwritten(program: Program, vault: Workspace) -> None:
