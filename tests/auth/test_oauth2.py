@@ -5,6 +5,7 @@ import base64
 import dataclasses
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from runner.auth import FieldError, Message, Outgoing, Refused, Reply
+from runner.auth.oauth2 import stored
 from runner.auth.oauth2.holder import Holder
 from runner.errors import Failure, FailureError, FailureKind
 from runner.sensitive import Secret
@@ -358,6 +360,13 @@ REFRESH: dict[str, Any] = {
 }
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New tokens are tried to be written a few times only."""
+    monkeypatch.setattr(stored, "WRITES", 3)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_token_that_is_not_written_is_not_used(root: FilePath) -> None:
     def fails(path: Path) -> None:
         if path.writes:
@@ -368,6 +377,9 @@ def test_a_token_that_is_not_written_is_not_used(root: FilePath) -> None:
     means.path.before_write = fails
     failure = failed(holder(root, means, REFRESH, refresh_token="refresh-token-1"))
     assert failure.message == "the new tokens could not be written to 'secret/oauth': Vault is sealed"
+    assert "runner connections login api" in str(failure.help)
+    (warning,) = means.warnings
+    assert "are not written to 'secret/oauth' yet" in warning
     assert {"access-token-1", "refresh-token-2"} <= means.registered.keys()
 
 
@@ -388,6 +400,110 @@ def test_a_write_whose_answer_was_lost_counts(lost: str, root: FilePath) -> None
     assert means.path.fields["refresh_token"] == "refresh-token-2"
     assert "claim" not in means.path.fields
     assert len(means.sent) == 1
+
+
+def slow(seconds: list[float], means: Lent) -> Any:
+    """Let each write take the next of these times, by the clock of the run."""
+
+    def wait(_: Path) -> None:
+        means.time += seconds.pop(0) if seconds else 0
+
+    return wait
+
+
+def claims(means: Lent) -> list[float]:
+    """Give how many seconds each claim had left when it was written."""
+    ends = [each["claim"]["until"] for each in means.path.writes if "claim" in each]
+    return [datetime.fromisoformat(end).timestamp() - Lent.time for end in ends]
+
+
+@pytest.mark.parametrize(
+    ("writes", "ends"),
+    [([5.0], [30.0]), ([6.0, 6.0], [30.0, 6 + 15 + 24]), ([30.0, 40.0], [30.0, 30 + 15 + 120])],
+)
+def test_a_claim_outlasts_a_write_as_slow_as_its_own(
+    writes: list[float], ends: list[float], root: FilePath
+) -> None:
+    """One that Vault took too long for is renewed before anything is spent."""
+
+    def answer(_: Message) -> Reply:
+        asked.append(means.time - Lent.time)
+        return reply({**OK, "refresh_token": "refresh-token-2"})
+
+    asked: list[float] = []
+    means = Lent(answer)
+    means.path.fields = {"refresh_token": "refresh-token-1"}
+    means.path.before_write = slow(list(writes), means)
+    sent(holder(root, means, REFRESH, refresh_token="refresh-token-1"))
+    assert claims(means) == ends
+    assert asked == [sum(writes)]
+    assert "claim" not in means.path.fields
+
+
+def test_a_vault_that_is_too_slow_for_a_claim_spends_nothing(root: FilePath) -> None:
+    means = Lent()
+    means.path.fields = {"refresh_token": "refresh-token-1", "own": 1}
+    means.path.before_write = slow([31.0], means)
+    failure = failed(holder(root, means, REFRESH, refresh_token="refresh-token-1"))
+    assert failure.message == "Vault took 31 s to write to 'secret/oauth': too slow to renew tokens there"
+    assert "nothing was spent" in str(failure.help)
+    assert means.path.fields == {"refresh_token": "refresh-token-1", "own": 1}
+
+
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_new_tokens_are_kept_when_the_claim_has_ended_meanwhile(taken_over: bool, root: FilePath) -> None:
+    """Vault does not answer for longer than the claim lasts, and perhaps another run claims in that time."""
+    down = [True]
+
+    def before(path: Path) -> None:
+        if path.writes and down:
+            down.pop()
+            means.time += 300
+            if taken_over:
+                path.fields = {**path.fields, "claim": {"by": "another", "until": "2099-01-01T00:00:00Z"}}
+                path.version += 1
+            raise FailureError(Failure(kind=FailureKind.SECRET_UNAVAILABLE, message="Vault is away"))
+
+    means = Lent(lambda _: reply({**OK, "refresh_token": "refresh-token-2", "expires_in": 36000}))
+    means.path.fields = {"refresh_token": "refresh-token-1"}
+    means.path.before_write = before
+    sent(holder(root, means, REFRESH, refresh_token="refresh-token-1"))
+    assert means.path.fields["refresh_token"] == "refresh-token-2"
+    assert "claim" not in means.path.fields
+
+
+def test_waiting_for_another_run_is_told(root: FilePath) -> None:
+    told = asyncio.Event()
+
+    class Later(Lent):
+        def jitter(self) -> float:
+            self.time += 3
+            return 0.0
+
+        def warn(self, text: str) -> None:
+            super().warn(text)
+            told.set()
+
+    means = Later()
+    means.path.fields = {
+        "refresh_token": "refresh-token-1",
+        "claim": {"by": "another", "until": "2099-01-01T00:00:00Z"},
+    }
+
+    def claims_anew(path: Path) -> None:
+        raise AssertionError(path)
+
+    means.path.before_write = claims_anew
+    made = holder(root, means, REFRESH, refresh_token="refresh-token-1")
+
+    async def go() -> None:
+        task = asyncio.create_task(made.prepare())
+        await told.wait()
+        means.path.fields = {"refresh_token": "refresh-token-2", "access_token": "of-the-other"}
+        await task
+
+    asyncio.run(go())
+    assert means.warnings == ["another run is renewing the tokens in 'secret/oauth': waiting"]
 
 
 def test_a_login_during_a_renewal_wins(root: FilePath) -> None:

@@ -6,15 +6,23 @@ may not be written is never spent.
 
 import json
 import os
+import threading
 import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.auth.oauth2 import stored
 from tests.e2e.program import Ended, Program, free_of
 from tests.integration.vault_workspace import Workspace
 from tests.oidc.server import CLIENT_SECRET, OAuthServer
+from tests.projects import request, run, simple
+from tests.servers.http import Request, Response, Server
 
 PATH = "secret/crm/oauth"
 
@@ -235,3 +243,64 @@ def test_tokens_of_another_host_are_not_sent(desk: Desk) -> None:
     assert ended.code == 4
     assert "are from auth.example.com, and `token_url` names 127.0.0.1" in ended.err
     assert desk.oauth.alive(tokens["refresh_token"])
+
+
+class SlowFront:
+    """Stands before OpenBao, and lets writes to one path wait; `landed` counts those that have arrived there."""
+
+    def __init__(self, desk: Desk, delay: float) -> None:
+        self._desk = desk
+        self._delay = delay
+        self.landed = [threading.Event() for _ in range(9)]
+        self.server = Server({"* /**": self._forward})
+
+    def _forward(self, asked: Request) -> Response:
+        writes = asked.method in ("POST", "PUT") and asked.path.endswith("/secret/data/crm/oauth")
+        if writes:
+            time.sleep(self._delay)
+        passed = {"Host", "Content-Length", "Connection", "Accept-Encoding"}
+        headers = {name: value for name, value in asked.headers if name not in passed}
+        url = self._desk.vault.server.address + asked.target
+        question = urllib.request.Request(url, asked.body or None, headers, method=asked.method)
+        try:
+            with urllib.request.urlopen(question, timeout=20) as answer:
+                status, body = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                status, body = error.code, error.read()
+        if writes:
+            next(event for event in self.landed if not event.is_set()).set()
+        return Response(status, body, {"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("writes", [1, 2], ids=["while the claim is short", "when it was renewed"])
+def test_a_run_whose_writes_are_slow_loses_no_token_to_another(
+    writes: int, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim would be over before the new token is stored. The provider revokes everything when the old one comes twice."""
+    monkeypatch.setattr(stored, "SPARE", 0.2)
+    monkeypatch.setattr(stored, "CLOCKS", 0.0)
+    auth = {
+        "grant": "refresh_token",
+        "token_url": f"{desk.oauth.address}/token",
+        "client_id": "post",
+        "client_secret": "vault://secret/crm/app#client_secret",
+        "refresh_token": f"vault://{PATH}#refresh_token",
+    }
+    api = {"type": "oauth2", "timeout": "300ms", "auth": auth}
+    project = simple(
+        tmp_path / "p", [request("one", path="/me")], url=f"{desk.oauth.address}/api", connection=api
+    )
+    desk.consent()
+    before = calls(desk)
+    front = SlowFront(desk, 0.4)
+    environ = {**desk.vault.environ(), **desk.environ}
+    with front.server, ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(run, project, environ={**environ, "VAULT_ADDR": front.server.url})
+        assert front.landed[writes - 1].wait(20)
+        quick = pool.submit(run, project, environ=environ)
+        codes = [each.result(60).result.exit_code for each in (slow, quick)]
+    assert codes == [0, 0], [slow.result().result.error, quick.result().result.error]
+    assert more(before, calls(desk)) == {"refresh_token": 1}
+    assert desk.oauth.alive(desk.state["refresh_token"])
+    assert "claim" not in desk.state

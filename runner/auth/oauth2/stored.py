@@ -2,8 +2,9 @@
 
 A refresh token that the provider replaces may be used once: two runs that use it at the same moment lose it, and
 many providers then revoke every token of the consent. So a run first claims the path, by a check-and-set write that
-only one can win, and which proves the right to write before the old token is spent. The new token is written before
-it is used. A run that dies with a claim is taken over when the claim ends.
+only one can win, and which proves the right to write before the old token is spent. The claim lasts for the exchange
+with the provider and for a write as slow as that of the claim was; else it is renewed first. The new token is written
+before it is used. A run that dies with a claim is taken over when the claim ends.
 """
 
 import asyncio
@@ -20,12 +21,18 @@ from runner.errors import Failure, FailureError, FailureKind
 
 SPARE = 15.0
 """Seconds that a claim lasts beyond the longest exchange with the provider: time to write the answer down."""
+LONGEST_SPARE = 120.0
+"""Seconds of it where Vault is slow. One that is slower still renews nothing: a token would be spent and not be kept."""
 PATIENCE = 30.0
-"""Seconds beyond the life of one claim for which a run waits for others."""
+"""Seconds beyond the life of the longest claim for which a run waits for others."""
+SILENCE = 5.0
+"""Seconds of such waiting before it is told of."""
 CLOCKS = 5.0
 """Seconds by which the clock of another machine may be behind ours: a claim is not over sooner."""
-WRITES = 6
-"""How often a new refresh token is tried to be written: it exists nowhere else."""
+WRITES = 24
+"""How often a new refresh token is tried to be written, about a minute long: it exists nowhere else."""
+LONGEST_WRITING, LEAST_WRITES = 180.0, 3
+"""Seconds after which no more attempt begins, where each of them takes long; but so many are made in any case."""
 TOKEN_FIELDS = ("access_token", "expires_at", "obtained_at", "scope", "token_host", "claim", "dead")
 """What stands beside the refresh token; other fields of the path are kept as they are."""
 
@@ -73,12 +80,13 @@ class Stored:
         return self._opened
 
     @property
-    def _claim_seconds(self) -> float:
-        return self._means.timeout + SPARE
+    def _longest_claim(self) -> float:
+        return self._means.timeout + LONGEST_SPARE
 
     async def obtain(self, refused: str | None) -> Token:
         """Give the stored token where it is fresh, else renew it, or wait for whoever is renewing it."""
-        deadline = self._means.now() + self._claim_seconds + PATIENCE
+        began = self._means.now()
+        told = False
         seen: dict[str, float] = {}
         while True:
             fields, version = await self._read()
@@ -92,10 +100,14 @@ class Stored:
                     token = await self._renewed(fields, claimed)
                     if token is not None:
                         return token
-            elif self._means.now() > deadline:
+            elif self._means.now() > began + self._longest_claim + PATIENCE:
                 raise self._failure(
-                    f"another run keeps renewing the tokens in '{self._store.label}' and does not end"
+                    f"another run keeps renewing the tokens in '{self._store.label}' and does not end",
+                    help="the field `claim` there says who and until when; runs that died with one are taken over",
                 )
+            elif not told and self._means.now() > began + SILENCE:
+                told = True
+                self._means.warn(f"another run is renewing the tokens in '{self._store.label}': waiting")
             await asyncio.sleep(0.05 + 0.1 * self._means.jitter())
 
     async def _read(self) -> tuple[dict[str, Any], int]:
@@ -135,11 +147,32 @@ class Stored:
         # The end was written by the clock of another machine: our own clock bounds how long we believe it.
         since = seen.setdefault(f"{by} {claim.get('until')}", now)
         until = (_seconds(claim.get("until")) or 0.0) + CLOCKS
-        over = now >= until or now >= since + self._claim_seconds
+        over = now >= until or now >= since + self._longest_claim
         return None if over else by
 
     async def _claim(self, fields: Mapping[str, Any], version: int) -> int | None:
-        until = _written(self._means.now() + self._claim_seconds)
+        """Claim the path for long enough, by the time that the claim itself takes; None where somebody else was first."""
+        spare = SPARE
+        while True:
+            began = self._means.now()
+            claimed = await self._claim_until(began + self._means.timeout + spare, fields, version)
+            if claimed is None:
+                return None
+            took = self._means.now() - began
+            # One part is gone, the new tokens take another, the third is for what goes wrong.
+            if spare >= 3 * took:
+                return claimed
+            version, spare = claimed, 4 * took
+            if spare > LONGEST_SPARE:
+                plain = {name: item for name, item in fields.items() if name != "claim"}
+                await self._let_go(plain, version)
+                raise self._failure(
+                    f"Vault took {took:.0f} s to write to '{self._store.label}': too slow to renew tokens there",
+                    help="nothing was spent: try again when Vault is faster",
+                )
+
+    async def _claim_until(self, end: float, fields: Mapping[str, Any], version: int) -> int | None:
+        until = _written(end)
         claimed = {**fields, "claim": {"by": self._me, "until": until}}
         try:
             return await self._store.write(claimed, version)
@@ -179,9 +212,15 @@ class Stored:
         return token if await self._keep(made, refresh, claimed) else None
 
     async def _keep(self, made: Mapping[str, Any], before: str, version: int) -> bool:
-        """Write the new tokens, whatever it takes; False where a newer consent was stored meanwhile."""
+        """Write the new tokens, whatever it takes, also when our claim is over; False where others were stored meanwhile.
+
+        A run that claims meanwhile has nothing but the old refresh token: its claim is written over, and it finds ours.
+        """
         problem: FailureError | None = None
+        began = self._means.now()
         for attempt in range(WRITES):
+            if attempt >= LEAST_WRITES and self._means.now() > began + LONGEST_WRITING:
+                break
             try:
                 if attempt:
                     await asyncio.sleep(min(0.1 * 2**attempt, 3.0))
@@ -194,12 +233,17 @@ class Stored:
                     return True
             except FailureError as failed:
                 problem = failed
+                if attempt == 1:
+                    self._means.warn(
+                        f"the new tokens are not written to '{self._store.label}' yet, and exist nowhere else: trying again "
+                        f"for a minute ({failed.failure.message})"
+                    )
         told = problem.failure.message if problem else "others keep writing there"
         raise FailureError(
             Failure(
                 kind=FailureKind.SECRET_UNAVAILABLE,
                 message=f"the new tokens could not be written to '{self._store.label}': {told}",
-                help=f"the old refresh token may be spent; if runs fail from now on: runner connections login {self._means.connection}",
+                help=f"they are lost, and the old refresh token may be spent; see why Vault does not take them, then if runs fail from now on: runner connections login {self._means.connection}",
             )
         )
 
