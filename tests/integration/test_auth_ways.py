@@ -24,8 +24,7 @@ from tests.projects import Ran, finished, planned, request, run, simple
 from tests.rules.projects import loaded
 from tests.servers.certificates import Authority
 from tests.servers.http import Request, Response, Server, Takeover, reply
-from tests.servers.relays import UnixSocket
-from tests.servers.tunnel import Tunnel
+from tests.servers.relays import Tunnel, UnixSocket
 
 JsonObject = dict[str, Any]
 APP_KEY = rsa.generate_private_key(65537, 2048).private_bytes(

@@ -13,8 +13,8 @@ from runner.client import Channel, Client, ExchangeError
 from runner.errors import FailureKind
 from tests.servers.faults import faults
 from tests.servers.http import Connection, Request, Response, Server, Takeover
-from tests.servers.listeners import plain_port, refused_port, silent_port, unanswered_port
-from tests.servers.wire import SECRET, Planted, assert_clean, exchange, failing, hanging_up_port, origin, send
+from tests.servers.listeners import hanging_up_port, plain_port, refused_port, silent_port, unanswered_port
+from tests.servers.wire import SECRET, Planted, assert_clean, exchange, failing, origin, send
 
 
 def said(error: ExchangeError) -> tuple[FailureKind, bool, bool]:

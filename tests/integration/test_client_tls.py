@@ -9,9 +9,9 @@ from runner.errors import FailureKind
 from tests.servers.certificates import Authority
 from tests.servers.faults import faults
 from tests.servers.http import Server, reply
-from tests.servers.listeners import plain_port
-from tests.servers.tunnel import Tunnel
-from tests.servers.wire import failing, hanging_up_port, send
+from tests.servers.listeners import hanging_up_port, plain_port
+from tests.servers.relays import Tunnel
+from tests.servers.wire import failing, send
 
 
 @pytest.fixture(scope="module")

@@ -13,18 +13,17 @@ from tests.projects import Ran, make, request, run, simple
 from tests.servers.certificates import Authority
 from tests.servers.faults import faults
 from tests.servers.http import Server, reply
-from tests.servers.listeners import plain_port, refused_port, silent_port, unanswered_port
-from tests.servers.wire import hanging_up_port
+from tests.servers.listeners import hanging_up_port, plain_port, refused_port, silent_port, unanswered_port
 
 JsonObject = dict[str, Any]
 
 
 def failed(
-    root: Path, url: str, path: str = "/", *, connection: JsonObject | None = None, **more: Any
+    root: Path, url: str, path: str = "/", *, connection: JsonObject | None = None, slow: bool = False
 ) -> Ran:
-    """Run a request that must fail; its failure has a place and a remedy."""
-    limits = more.pop("limits", {"connect": "50ms"})
-    action = request("one", path=path, more={"retry": {"attempts": 1}, "timeout": "80ms", **more})
+    """Run a request that must fail, `slow` by a timeout; its failure has a place and a remedy."""
+    limits = {"body": "1MiB", "connect": "50ms" if slow else "10s"}
+    action = request("one", path=path, more={"retry": {"attempts": 1}, "timeout": "80ms" if slow else "10s"})
     ran = run(simple(root, [action], url=url, connection=connection, limits=limits))
     assert ran.result.status is Status.FAILED
     error = ran.result.error
@@ -78,7 +77,7 @@ def reached(kind: str, root: Path) -> Iterator[str]:
 )
 def test_a_server_that_cannot_be_talked_to(kind: str, failure: str, message: str, tmp_path: Path) -> None:
     with reached(kind, tmp_path) as url:
-        ran = failed(tmp_path / "project", url)
+        ran = failed(tmp_path / "project", url, slow=failure == "timeout")
         assert ran.failure[0] == failure
         assert message in ran.failure[1]
         assert url.partition("://")[2] in ran.failure[1]
@@ -93,9 +92,7 @@ def test_a_certificate_that_is_not_right(kind: str, tmp_path: Path) -> None:
         else authority.server_context("other.test")
     )
     with faults(tls=context) as server:
-        ran = failed(
-            tmp_path / "project", server.url, connection={"tls": {"ca": str(authority.ca_file)}}, timeout="5s"
-        )
+        ran = failed(tmp_path / "project", server.url, connection={"tls": {"ca": str(authority.ca_file)}})
         assert server.requests == ()
     assert ran.failure[0] == "tls"
     assert ("has expired" if kind == "expired" else "is not for '127.0.0.1'") in ran.failure[1]
@@ -159,9 +156,7 @@ def test_a_host_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 )
 def test_a_server_that_misbehaves(path: str, failure: str, tmp_path: Path) -> None:
     with faults() as server:
-        slow = failure == "timeout"
-        limits = {"body": "1MiB"}
-        ran = failed(tmp_path, server.url, path, limits=limits, timeout="80ms" if slow else "10s")
+        ran = failed(tmp_path, server.url, path, slow=failure == "timeout")
         assert ran.failure[0] == failure
 
 

@@ -15,8 +15,7 @@ from tests.projects import Bench, Clock, bench, request, simple, tries
 from tests.servers.certificates import Authority
 from tests.servers.faults import faults
 from tests.servers.http import Answer, Request, Response, Server, reply
-from tests.servers.listeners import plain_port, refused_port, unanswered_port
-from tests.servers.wire import hanging_up_port
+from tests.servers.listeners import Listener, hanging_up_port, plain_port, refused_port, unanswered_port
 
 METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH")
 CAREFUL = ("POST", "PATCH")
@@ -334,57 +333,29 @@ def _impolite() -> Iterator[tuple[int, list[bytes], threading.Semaphore]]:
     """Serve a port that promises to keep its connections and closes each after one answer; counts what it closed."""
     arrived: list[bytes] = []
     closed = threading.Semaphore(0)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        stopping = threading.Event()
 
-        def serve() -> None:
-            while not stopping.is_set():
-                connection, _ = listener.accept()
-                with connection:
-                    if stopping.is_set():
-                        return
-                    arrived.append(connection.recv(65536))
-                    connection.sendall(
-                        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
-                    )
-                closed.release()
+    def act(connection: socket.socket) -> None:
+        with connection:
+            arrived.append(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n")
+        closed.release()
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield port, arrived, closed
-        finally:
-            stopping.set()
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-            thread.join(10)
+    with Listener(act) as listener:
+        yield listener.port, arrived, closed
 
 
 @contextmanager
 def _interrupting() -> Iterator[tuple[int, list[int]]]:
     """Serve a port that takes the beginning of each request, and resets the connection in the middle of the body."""
     arrived: list[int] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        stopping = threading.Event()
 
-        def serve() -> None:
-            while not stopping.is_set():
-                connection, _ = listener.accept()
-                with connection:
-                    if stopping.is_set():
-                        return
-                    arrived.append(len(connection.recv(1000)))
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def act(connection: socket.socket) -> None:
+        with connection:
+            arrived.append(len(connection.recv(1000)))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield port, arrived
-        finally:
-            stopping.set()
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-            thread.join(10)
+    with Listener(act) as listener:
+        yield listener.port, arrived
 
 
 @pytest.mark.parametrize(

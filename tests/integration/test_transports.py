@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +16,9 @@ from runner.errors import FailureKind, UsageError
 from tests.servers.certificates import Authority
 from tests.servers.faults import faults
 from tests.servers.http import Connection, Server, Takeover, reply
-from tests.servers.listeners import refused_port, silent_port, unanswered_port
-from tests.servers.tunnel import Tunnel
-from tests.servers.wire import SECRET, Planted, assert_clean, exchange, failing, hanging_up_port, send
+from tests.servers.listeners import Listener, hanging_up_port, refused_port, silent_port, unanswered_port
+from tests.servers.relays import Tunnel
+from tests.servers.wire import SECRET, Planted, assert_clean, exchange, failing, send
 
 EVERY = pytest.mark.parametrize("name", transport_choice.ORDER)
 
@@ -75,27 +74,8 @@ def raw_server(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
             while piece := connection.recv(65536):
                 arrived[-1] += piece
 
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            if stopping.is_set():
-                connection.close()
-                return
-            threading.Thread(target=act, args=(connection,), daemon=True).start()
-
-    stopping = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield listener.getsockname()[1], arrived
-        finally:
-            stopping.set()
-            socket.create_connection(listener.getsockname(), timeout=5).close()
-            thread.join(10)
+    with Listener(act) as listener:
+        yield listener.port, arrived
 
 
 # --- what is sent

@@ -9,7 +9,7 @@ from tests.integration.vault_workspace import APPROLE, Workspace, at
 from tests.servers.certificates import Authority
 from tests.servers.http import Request, Response, Server, reply
 from tests.servers.listeners import refused_port
-from tests.servers.tunnel import Tunnel
+from tests.servers.relays import Tunnel
 
 
 def test_one_redirect_to_the_active_server_is_followed(vault: Workspace) -> None:

@@ -1,59 +1,34 @@
-"""A server of HTTP/2 over TLS, for one request after the other; it says over which version of HTTP each came."""
+"""A server of HTTP/2 over TLS; it says over which version of HTTP each came."""
 
-import contextlib
 import json
 import socket
 import ssl
-import threading
-from types import TracebackType
-from typing import Self
 
 import h2.config
 import h2.connection
 import h2.events
 
+from tests.servers.listeners import Listener
 
-class Http2Server:
+
+class Http2Server(Listener):
     """Listens on 127.0.0.1; `requests` are the method, the path and the body of what came over HTTP/2."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         context.set_alpn_protocols(["h2", "http/1.1"])
+        super().__init__(self._serve_one)
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"https://127.0.0.1:{self.port}"
         self.requests: list[tuple[str, str, bytes]] = []
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._accept, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for sock in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
-        for sock in (self._listener, *self._open):
-            sock.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                plain, _ = self._listener.accept()
-            except OSError:
-                return
-            with contextlib.suppress(OSError):
-                sock = self._context.wrap_socket(plain, server_side=True)
-                self._open.append(sock)
-                if sock.selected_alpn_protocol() == "h2":
-                    self._converse(sock)
-                else:
-                    sock.recv(65536)
-                    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nh1.1")
-                    sock.close()
+    def _serve_one(self, plain: socket.socket) -> None:
+        with self._context.wrap_socket(plain, server_side=True) as sock:
+            self.open.append(sock)
+            if sock.selected_alpn_protocol() == "h2":
+                self._converse(sock)
+            else:
+                sock.recv(65536)
+                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nh1.1")
 
     def _converse(self, sock: ssl.SSLSocket) -> None:
         connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))

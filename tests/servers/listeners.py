@@ -1,10 +1,67 @@
-"""Raw TCP endpoints on loopback for what goes wrong below HTTP."""
+"""Raw TCP endpoints on loopback: what accepts connections, and ports for what goes wrong below HTTP."""
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
+
+
+class Listener:
+    """Hands every connection to `act`, in a thread of its own. Listens on a port of 127.0.0.1 unless it is given a socket.
+
+    Leaving it ends the connections, and what `act` has put into `open`, and waits for the threads.
+    """
+
+    def __init__(self, act: Callable[[socket.socket], None], listening: socket.socket | None = None) -> None:
+        self._act = act
+        self._listening = listening or socket.create_server(("127.0.0.1", 0))
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.open: list[socket.socket] = []
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        port: int = self._listening.getsockname()[1]
+        return port
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        # Closing a listening socket does not wake its accept(); a connection does.
+        with socket.socket(self._listening.family) as last:
+            last.settimeout(5)
+            last.connect(self._listening.getsockname())
+        self._threads[0].join(10)
+        for sock in self.open:
+            # Not SSLSocket.shutdown: that one pulls the TLS state from under the thread that is reading.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for sock in (self._listening, *self.open):
+            sock.close()
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listening.accept()
+            self.open.append(connection)
+            if self._stopping.is_set():
+                return
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            self._act(connection)
+        except OSError:
+            connection.close()  # the client went away, or this is left
 
 
 @contextmanager
@@ -33,47 +90,31 @@ def unanswered_port() -> Iterator[int]:
 @contextmanager
 def silent_port() -> Iterator[int]:
     """Give a port that accepts, and then neither reads nor writes."""
-    with _answering(None) as port:
-        yield port
+    with Listener(lambda _: None) as listener:
+        yield listener.port
 
 
 @contextmanager
 def plain_port() -> Iterator[int]:
     """Give a port that answers a TLS handshake as servers without TLS do: with plain HTTP."""
-    with _answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as port:
-        yield port
+
+    def act(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+
+    with Listener(act) as listener:
+        yield listener.port
 
 
 @contextmanager
-def _answering(answer: bytes | None) -> Iterator[int]:
-    accepted: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        stopping = threading.Event()
+def hanging_up_port(answer: bytes = b"") -> Iterator[int]:
+    """Give a port that reads what comes first, writes `answer` and closes."""
 
-        def accept() -> None:
-            while True:
-                connection, _ = listener.accept()
-                accepted.append(connection)
-                if stopping.is_set():
-                    return
-                if answer is not None:
-                    with contextlib.suppress(OSError):
-                        connection.recv(65536)
-                        connection.sendall(answer)
-                        connection.shutdown(socket.SHUT_WR)
+    def act(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
 
-        acceptor = threading.Thread(target=accept, daemon=True)
-        acceptor.start()
-        try:
-            yield port
-        finally:
-            stopping.set()
-            for connection in tuple(accepted):
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-            # Closing a listening socket does not wake its accept(); a connection does.
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-            acceptor.join(10)
-            for connection in accepted:
-                connection.close()
+    with Listener(act) as listener:
+        yield listener.port

@@ -1,69 +1,68 @@
-"""Ways to a server that are no plain TCP: a SOCKS5 proxy (RFC 1928, 1929) and a Unix socket."""
+"""Ways to a server that are no plain TCP: an HTTP proxy for TLS, a SOCKS5 proxy (RFC 1928, 1929), a Unix socket."""
 
 import contextlib
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from tests.servers.listeners import Listener
 
 
-class Relay:
-    """Accepts on a listener and leads every connection to a port of 127.0.0.1, after `greet` agreed with the client."""
+class Relay(Listener):
+    """Leads every connection to a port of 127.0.0.1, after `greet` agreed with the client."""
 
     def __init__(
-        self, listener: socket.socket, leads_to: int, greet: Callable[[socket.socket], bool]
+        self,
+        leads_to: int,
+        greet: Callable[[socket.socket], bool],
+        listening: socket.socket | None = None,
     ) -> None:
-        self._listener = listener
+        super().__init__(self._lead, listening)
         self._leads_to = leads_to
         self._greet = greet
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
-    def __enter__(self) -> Self:
-        self._threads[0].start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for sock in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-        for sock in (self._listener, *self._open):
-            sock.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(client)
+    def _lead(self, client: socket.socket) -> None:
+        with client:
             if not self._greet(client):
-                client.close()
-                continue
-            server = socket.create_connection(("127.0.0.1", self._leads_to))
-            self._open.append(server)
-            for pair in ((client, server), (server, client)):
-                thread = threading.Thread(target=_pass_on, args=pair, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                return
+            with socket.create_connection(("127.0.0.1", self._leads_to)) as server:
+                self.open.append(server)
+                back = threading.Thread(target=_pass_on, args=(server, client), daemon=True)
+                back.start()
+                _pass_on(client, server)
+                back.join(10)
+
+
+class Tunnel(Relay):
+    """An HTTP proxy for TLS: answers CONNECT and looks at nothing. `targets` are the `HOST:PORT` that were asked for."""
+
+    def __init__(self, leads_to: int) -> None:
+        super().__init__(leads_to, self._connect)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.targets: list[str] = []
+
+    def _connect(self, client: socket.socket) -> bool:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = client.recv(4096)
+            if not piece:
+                return False
+            head += piece
+        self.targets.append(head.split()[1].decode())
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        return True
 
 
 class SocksProxy(Relay):
     """A SOCKS5 proxy. `targets` are what was asked for; `login` is demanded where it is given; `reply` 0 opens the way."""
 
     def __init__(self, leads_to: int, *, login: tuple[str, str] | None = None, reply: int = 0) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.place = f"127.0.0.1:{listener.getsockname()[1]}"
+        super().__init__(leads_to, self._handshake)
+        self.place = f"127.0.0.1:{self.port}"
         self.targets: list[str] = []
         self._login = login
         self._reply = reply
-        super().__init__(listener, leads_to, self._handshake)
 
     def _handshake(self, client: socket.socket) -> bool:
         _, count = client.recv(2)
@@ -98,10 +97,10 @@ class UnixSocket(Relay):
     """A Unix socket before a server."""
 
     def __init__(self, path: Path, leads_to: int) -> None:
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
-        listener.listen()
-        super().__init__(listener, leads_to, lambda _: True)
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        listening.listen()
+        super().__init__(leads_to, lambda _: True, listening)
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:

@@ -7,18 +7,18 @@ Its store is a file below the directory, so that tests can search what it keeps.
 """
 
 import atexit
-import contextlib
 import os
 import select
 import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.servers.listeners import Listener
 
 START_TIMEOUT = 60.0
 ATTEMPTS = 4
@@ -111,50 +111,23 @@ def _free_port() -> int:
         return port
 
 
-class TlsInFront:
+class TlsInFront(Listener):
     """Speaks TLS to clients and plain to a server, as the ingress of a cluster does; only certain clients get in."""
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
         context.set_alpn_protocols(["h2"])
+        super().__init__(self._relay)
         self._server_port = port
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for each in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                plain, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(plain)
-            threading.Thread(target=self._relay, args=(plain,), daemon=True).start()
 
     def _relay(self, plain: socket.socket) -> None:
-        try:
-            client = self._context.wrap_socket(plain, server_side=True)
-            self._open.append(client)
-            inner = socket.create_connection(("127.0.0.1", self._server_port))
-        except OSError:
-            plain.close()
-            return
-        self._open.append(inner)
-        client.setblocking(False)
-        with contextlib.suppress(OSError):
+        with (
+            self._context.wrap_socket(plain, server_side=True) as client,
+            socket.create_connection(("127.0.0.1", self._server_port)) as inner,
+        ):
+            self.open += [client, inner]
+            client.setblocking(False)
             self._pump(client, inner)
-        for each in (client, inner):
-            each.close()
 
     @staticmethod
     def _pump(client: ssl.SSLSocket, inner: socket.socket) -> None:

@@ -1,11 +1,8 @@
-"""One exchange through the real client: to the shared servers, to a port that hangs up, or to a record in place of a network."""
+"""One exchange through the real client: to a real server, or to a record in place of a network."""
 
 import asyncio
 import gc
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -83,31 +80,6 @@ def assert_clean(error: ExchangeError) -> None:
         assert SECRET not in text
     assert error.failure.message.isprintable()
     assert error.failure.help
-
-
-@contextmanager
-def hanging_up_port(answer: bytes = b"") -> Iterator[int]:
-    """Give a port that reads what comes first, writes `answer` and closes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        stopping = threading.Event()
-
-        def accept() -> None:
-            while not stopping.is_set():
-                connection, _ = listener.accept()
-                with connection:
-                    if not stopping.is_set():
-                        connection.recv(65536)
-                        connection.sendall(answer)
-
-        acceptor = threading.Thread(target=accept, daemon=True)
-        acceptor.start()
-        try:
-            yield port
-        finally:
-            stopping.set()
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-            acceptor.join(10)
 
 
 # in place of a network: answers by path, and a record of what each origin received
