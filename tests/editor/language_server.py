@@ -2,18 +2,16 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tests.npm import installed
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-INSTALLED = ROOT / "build" / "editor"
-SERVER = INSTALLED / "node_modules" / "yaml-language-server"
-LOCK = "package-lock.json"
 SETTINGS: dict[str, Any] = {
     "yaml": {
         "validate": True,
@@ -23,32 +21,6 @@ SETTINGS: dict[str, Any] = {
         "schemas": {},
     }
 }
-
-
-def install() -> Path:
-    """Install the version that the lock file names, once; gives the server's program. Fails where npm cannot."""
-    program = SERVER / "bin" / "yaml-language-server"
-    mark = INSTALLED / "node_modules" / LOCK
-    lock = (HERE / LOCK).read_text(encoding="utf-8")
-    if program.exists() and mark.exists() and mark.read_text(encoding="utf-8") == lock:
-        return program
-    assert shutil.which("npm"), "the test of editors needs Node and npm"
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", LOCK):
-        shutil.copy(HERE / name, INSTALLED / name)
-    done = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=INSTALLED,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    mark.write_text(lock, encoding="utf-8")
-    return program
 
 
 class LanguageServer:
@@ -171,7 +143,7 @@ class LanguageServer:
 @contextmanager
 def running(root: Path) -> Iterator[LanguageServer]:
     """Start the server for a folder, and end it."""
-    program = install()
+    program = installed(HERE) / "node_modules/yaml-language-server/bin/yaml-language-server"
     with subprocess.Popen(
         ["node", program, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:

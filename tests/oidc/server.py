@@ -20,38 +20,12 @@ from urllib.parse import urlencode, urljoin
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.npm import installed
 from tests.servers.certificates import Authority
 
 HERE = Path(__file__).parent
-INSTALLED = HERE.parents[1] / "build" / "oidc"
-LOCK = "package-lock.json"
 CLIENT_SECRET = "s3cret/of+the=client-0123456789"
 START = 60.0
-
-
-def install() -> Path:
-    """Install the version that the lock file names, once; gives the folder. Fails where npm cannot."""
-    mark = INSTALLED / "node_modules" / LOCK
-    lock = (HERE / LOCK).read_text(encoding="utf-8")
-    if mark.exists() and mark.read_text(encoding="utf-8") == lock:
-        return INSTALLED
-    assert shutil.which("npm"), "the tests of OAuth need Node and npm"
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", LOCK):
-        shutil.copy(HERE / name, INSTALLED / name)
-    done = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=INSTALLED,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    mark.write_text(lock, encoding="utf-8")
-    return INSTALLED
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -124,7 +98,7 @@ class OAuthServer:
 @contextlib.contextmanager
 def running(authority: Authority) -> Iterator[OAuthServer]:
     """Start a server, and stop it. Over TLS it shows a certificate of the authority, and trusts clients that have one."""
-    folder = install()
+    folder = installed(HERE)
     shutil.copy(HERE / "server.mjs", folder / "server.mjs")
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
