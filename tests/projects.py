@@ -1,7 +1,6 @@
 """Projects written from values in a test, runs of them in this process, and single actions with a clock of their own."""
 
 import asyncio
-import gc
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from runner.run import execute
 from runner.sensitive import Redactor
 from runner.session import Session
 from runner.watching import Stop
+from tests.garbage import collected
 from tests.rules.projects import loaded
 
 Files = Mapping[str, Any]
@@ -208,10 +208,8 @@ def finished(work: Awaitable[Any]) -> Any:
     async def whole() -> Any:
         return await work
 
-    try:
+    with collected():
         return asyncio.run(whole(), debug=False)
-    finally:
-        gc.collect()
 
 
 @dataclass

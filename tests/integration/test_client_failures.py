@@ -11,6 +11,7 @@ import pytest
 
 from runner.client import Channel, Client, ExchangeError
 from runner.errors import FailureKind
+from tests.garbage import collected
 from tests.servers.faults import faults
 from tests.servers.http import Connection, Request, Response, Server, Takeover
 from tests.servers.listeners import hanging_up_port, plain_port, refused_port, silent_port, unanswered_port
@@ -221,8 +222,8 @@ def test_cancelled_in_the_middle(where: str) -> None:
             "answer": f"{server.url}/hold",
             "body": f"{server.url}/hold-body",
         }[where]
-        asyncio.run(run(url))
-        gc.collect()
+        with collected():
+            asyncio.run(run(url))
 
 
 def sockets_of_the_loop() -> list[str]:

@@ -1,7 +1,6 @@
 """One exchange through the real client: to a real server, or to a record in place of a network."""
 
 import asyncio
-import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ import httpx
 from runner.auth import Applies, Outgoing
 from runner.client import Answer, Channel, Client, Exchange, ExchangeError
 from runner.errors import Failure
+from tests.garbage import collected
 
 SECRET = "planted-Secret_4711"
 HOME = "https://api.test"
@@ -55,11 +55,8 @@ def send(
         finally:
             await client.close()
 
-    try:
+    with collected():
         return asyncio.run(run())
-    finally:
-        # A socket that was left open would warn now, and a warning fails the test.
-        gc.collect()
 
 
 def failing(url: str, **fields: Any) -> ExchangeError:
