@@ -209,7 +209,7 @@ class _Loader:
         found: dict[str, str] = {}
         for shown in self._listed(FOLDERS[kind]):
             path = PurePosixPath(shown)
-            if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
+            if path.suffix not in (".yaml", ".yml") or any(part.startswith(".") for part in path.parts):
                 continue
             if path.suffix == ".yml":
                 self.project.diagnostics.append(
@@ -227,7 +227,9 @@ class _Loader:
     def _listed(self, folder: str) -> list[str]:
         if self.files is not None:
             return sorted(path for path in self.files if path.startswith(f"{folder}/"))
-        return project_files.listed(self.project.root, folder)
+        files, found = project_files.listed(self.project.root, folder)
+        self.project.diagnostics += found
+        return files
 
     def _content(self, shown: str) -> bytes:
         """Give the bytes of a file; nothing where it cannot be read: `_read` tells why."""

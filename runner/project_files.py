@@ -5,18 +5,41 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from runner.diagnostics import Diagnostic, error
+from runner.source import whole_file
+
 _ESCAPE = re.compile(rb"\\(?:[xuU/]|\r?\n)")
 """What may write a name in other letters than its own, in YAML's double quotes."""
 
 
-def listed(root: Path, folder: str) -> list[str]:
-    """List the files below a folder of a project, as paths below the project; links to folders are not followed."""
+def listed(root: Path, folder: str) -> tuple[list[str], list[Diagnostic]]:
+    """List the files below a folder of a project, as paths below the project, and tell of folders that are not looked into.
+
+    What begins with a dot is as if it were not there.
+    """
     top = str(root / folder)
-    found = []
-    for here, _, names in os.walk(top):
-        below = folder + here[len(top) :].replace(os.sep, "/")
-        found += [f"{below}/{name}" for name in names]
-    return sorted(found, key=lambda path: path.split("/"))
+    found: list[str] = []
+    told: list[Diagnostic] = []
+
+    def shown(path: str) -> str:
+        return folder + path[len(top) :].replace(os.sep, "/")
+
+    def tell(path: str, message: str, remedy: str) -> None:
+        told.append(error("unreadable-file", message, whole_file(shown(path)), help=remedy))
+
+    def refused(problem: OSError) -> None:
+        if not isinstance(problem, FileNotFoundError):
+            why = f"the folder cannot be read: {problem.strerror}"
+            tell(str(problem.filename), why, "check as whom the command goes, and who may read the folder")
+
+    for here, folders, names in os.walk(top, onerror=refused):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            if Path(here, name).is_symlink():
+                why = "a symbolic link to a folder is not followed: what is in it is not read"
+                tell(f"{here}{os.sep}{name}", why, "put the folder itself there; links to files are read")
+        found += [f"{shown(here)}/{name}" for name in names]
+    return sorted(found, key=lambda path: path.split("/")), told
 
 
 def needed(

@@ -33,7 +33,14 @@ class Settings(NamedTuple):
         """The directory that relative paths of the command line start from."""
         from pathlib import Path
 
-        return Path.cwd()
+        from runner.errors import UsageError
+
+        try:
+            return Path.cwd()
+        except FileNotFoundError:
+            raise UsageError(
+                "the working directory does not exist any more", help="go to one that does: `cd` to it anew"
+            ) from None
 
     @property
     def github_actions(self) -> bool:

@@ -1,5 +1,7 @@
 """Projects: found, read, overridden by environments, extended; every mistake in its place."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,36 @@ class TestFiles:
         (tmp_path / "connections.d/a.yaml").symlink_to("a.yaml")
         (tmp_path / "connections.d/b.yaml").symlink_to("nowhere")
         assert [item.rule for item in load(tmp_path).diagnostics] == ["unreadable-file", "unreadable-file"]
+
+    def test_a_folder_that_is_not_looked_into_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path, {"connections.d/a.yaml": TICKETS, "workflows.d/closed/b.yaml": "x: ["})
+        (tmp_path / "workflows.d" / "link").symlink_to(tmp_path / "connections.d")
+        real = os.scandir
+
+        def scandir(path: str) -> object:
+            if str(path).endswith("closed"):  # root, whom nothing is closed to, runs tests too
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        found = [(item.primary.span.path, item.rule, item.message) for item in load(tmp_path).diagnostics]
+        assert sorted(found) == [
+            ("workflows.d/closed", "unreadable-file", "the folder cannot be read: Permission denied"),
+            (
+                "workflows.d/link",
+                "unreadable-file",
+                "a symbolic link to a folder is not followed: what is in it is not read",
+            ),
+        ]
+
+    def test_files_that_kubernetes_mounts(self, tmp_path: Path) -> None:
+        write(tmp_path, {"connections.d/..2026_01/api.yaml": TICKETS})
+        (tmp_path / "connections.d" / "..data").symlink_to("..2026_01")
+        (tmp_path / "connections.d" / "api.yaml").symlink_to("..data/api.yaml")
+        project = load(tmp_path)
+        assert (project.diagnostics, set(project.connections)) == ([], {"api"})
 
     def test_bytes_that_are_no_text(self, tmp_path: Path) -> None:
         write(tmp_path, {})

@@ -62,7 +62,7 @@ def test_a_connection_alone_is_judged_by_what_uses_it(tmp_path: Path) -> None:
 
 def test_names_of_all_files_are_known(tmp_path: Path) -> None:
     generate.write(tmp_path, workflows=6, connections=3)
-    paths = listed(tmp_path, "workflows.d")
+    paths, _ = listed(tmp_path, "workflows.d")
     assert len(paths) == 6
     project = load(tmp_path, only=paths[:1])
     assert len(project.workflow_names) == 6
@@ -105,12 +105,10 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     written(tmp_path, {"workflows.d/a/b.yaml": "", "workflows.d/a-c.yaml": "", "elsewhere/d.yaml": ""})
     (tmp_path / "workflows.d/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "workflows.d/gone.yaml").symlink_to(tmp_path / "nowhere")
-    assert listed(tmp_path, "workflows.d") == [
-        "workflows.d/a/b.yaml",
-        "workflows.d/a-c.yaml",
-        "workflows.d/gone.yaml",
-    ]
-    assert listed(tmp_path, "connections.d") == []
+    files, told = listed(tmp_path, "workflows.d")
+    assert files == ["workflows.d/a/b.yaml", "workflows.d/a-c.yaml", "workflows.d/gone.yaml"]
+    assert [item.primary.span.path for item in told] == ["workflows.d/linked"]
+    assert listed(tmp_path, "connections.d") == ([], [])
 
 
 def test_a_valid_workflow_is_never_asked_for_a_place(tmp_path: Path) -> None:

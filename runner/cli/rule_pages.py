@@ -118,9 +118,10 @@ base_url: https://tickets.example.com
 timeout: 20s
 ```
 """,
-    "unreadable-file": """A file cannot be opened, or ends in `.yml`.
+    "unreadable-file": """A file or folder cannot be opened, ends in `.yml`, or is a symbolic link to a folder.
 
-Files of a project end in `.yaml`. One that ends otherwise would be left out of every check and every run.
+Files of a project end in `.yaml`. One that ends otherwise would be left out of every check and every run. So would all that
+is in a folder which the user of the command may not read, or which a symbolic link leads to: links to folders are not followed.
 
 ```bad
 # workflows.d/report.yml

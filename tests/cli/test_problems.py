@@ -2,6 +2,7 @@
 
 import threading
 import types
+from pathlib import Path
 
 import pytest
 
@@ -111,4 +112,17 @@ def test_logs_of_libraries_are_cleaned_and_kept_short(capsys: pytest.CaptureFixt
         "warning: other: key\\n***\n"
         "warning: a log line of other cannot be formatted\n"
         "error: a bug in runner.d: ValueError in a thread\n"
+    )
+
+
+def test_a_working_directory_that_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["validate"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: the working directory does not exist any more\n  = help: "
     )
