@@ -43,11 +43,12 @@ def read_inputs(
                 help=f"set RUNNER_INPUT_{name.upper()}, or use --input-file FILE (- for standard input)",
             )
         given[name] = _typed(declared, text, f"-i {name}")
+    missing = [each for name, each in workflow.inputs.items() if each.required and name not in given]
+    if missing and not partial:
+        raise _missing(missing)
     result: dict[str, Any] = {}
     for name, declared in workflow.inputs.items():
         if name not in given:
-            if declared.required and not partial:
-                raise UsageError(f"the input '{name}' is missing", help=_how_to_give(declared))
             if not declared.required:
                 result[name] = declared.default
             continue
@@ -80,6 +81,7 @@ _WANTED = {
 def _typed(declared: Input, text: str, source: str) -> Any:
     kind = str(declared.schema.get("type", "string"))
     try:
+        text.encode()
         if kind == "integer":
             return int(text)
         if kind == "number":
@@ -88,6 +90,10 @@ def _typed(declared: Input, text: str, source: str) -> Any:
             return {"true": True, "false": False}[text]
         if kind in ("array", "object"):
             return exact_json.loads(text)
+    except UnicodeEncodeError:  # Python stands in for bytes that are no text with half characters
+        raise UsageError(
+            f"{source}: the input '{declared.name}' is not UTF-8 text", help=declared.description
+        ) from None
     except (ValueError, KeyError, OverflowError):
         shown = "" if declared.secret else f", not '{text[:40]}'"
         raise UsageError(
@@ -116,6 +122,19 @@ def _check_input(declared: Input, value: Any) -> None:
             f"the input '{declared.name}' must be {sentence.removeprefix('must be ')}{part}",
             help=declared.description,
         )
+
+
+def _missing(inputs: Sequence[Input]) -> UsageError:
+    first, *others = inputs
+    if not others:
+        return UsageError(f"the input '{first.name}' is missing", help=_how_to_give(first))
+    names = ", ".join(f"'{each.name}'" for each in inputs)
+    secret = ", ".join(f"'{each.name}'" for each in inputs if each.secret)
+    return UsageError(
+        f"{len(inputs)} inputs are missing: {names}",
+        help="give -i NAME=VALUE, --input-file FILE or RUNNER_INPUT_NAME; `runner workflows show` describes them"
+        + (f"; {secret} never with -i" if secret else ""),
+    )
 
 
 def _how_to_give(declared: Input) -> str:

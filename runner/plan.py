@@ -5,9 +5,11 @@ Nothing here reaches Vault or the network.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
+from pathlib import Path
 from typing import Any
 
 from runner import calls, registry, template, users
@@ -50,6 +52,10 @@ class Plan:
 def find_workflow(project: Project, name: str) -> Workflow:
     """Give a workflow by its name (or its file's path); raises UsageError with a suggestion."""
     plain = name.removeprefix("workflows.d/").removesuffix(".yaml")
+    if plain not in project.workflow_names and name.endswith(".yaml"):
+        path = Path(os.path.abspath(name))  # noqa: PTH100 - a link keeps its own name
+        if path.is_relative_to(project.root / "workflows.d"):
+            plain = path.relative_to(project.root / "workflows.d").with_suffix("").as_posix()
     if plain in project.workflows:
         return project.workflows[plain]
     names = project.workflow_names

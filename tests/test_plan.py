@@ -1,6 +1,7 @@
 """Inputs, plans, and what a reviewer is shown: without Vault, without network, without secrets."""
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -115,11 +116,21 @@ def test_values_of_a_file_keep_their_types(tmp_path: Path) -> None:
     assert "'s'" in wrong(project, data={"n": 7, "s": 7}).message
 
 
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    project = with_inputs(tmp_path, s={"type": "string"}, key={"secret": True})
+    bad = os.fsdecode(b"\xff")
+    assert wrong(project, f"s={bad}").message == "-i s: the input 's' is not UTF-8 text"
+    assert "RUNNER_INPUT_KEY: the input 'key' is not" in wrong(project, RUNNER_INPUT_KEY=bad).message
+
+
 def test_missing_unknown_and_valueless_inputs(tmp_path: Path) -> None:
     project = with_inputs(
         tmp_path, days={"type": "integer", "description": "idle days"}, key={"secret": True}
     )
-    missing = wrong(project)
+    both = wrong(project)
+    assert both.message == "2 inputs are missing: 'days', 'key'"
+    assert str(both.help).endswith("; 'key' never with -i")
+    missing = wrong(project, data={"key": "k"})
     assert missing.message == "the input 'days' is missing"
     assert missing.help is not None
     assert missing.help.startswith("idle days; give -i days=VALUE")
@@ -200,6 +211,16 @@ def test_a_personal_connection_needs_a_user(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["main", "workflows.d/main.yaml", "main.yaml"])
 def test_workflows_are_found_by_name_and_by_file(name: str, tmp_path: Path) -> None:
     assert find_workflow(with_inputs(tmp_path), name).name == "main"
+
+
+def test_workflows_are_found_by_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = with_inputs(tmp_path)
+    assert find_workflow(project, str(tmp_path / "workflows.d" / "main.yaml")).name == "main"
+    for below, name in ((".", "./workflows.d/main.yaml"), ("workflows.d", "../workflows.d/main.yaml")):
+        monkeypatch.chdir(tmp_path / below)
+        assert find_workflow(project, name).name == "main"
+    with pytest.raises(UsageError):
+        find_workflow(project, "./workflows.d/main.yaml")
 
 
 def test_an_unknown_workflow(tmp_path: Path) -> None:
