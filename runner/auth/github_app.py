@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from runner.auth import Bound, FieldError, Means, Message, Outgoing, Refused, Reply, Shown, revealed
@@ -18,9 +18,6 @@ from runner.keys import KeyProblemError, Signer
 from runner.language import Json, closed, secret
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
-
-if TYPE_CHECKING:
-    import asyncio
 
 SUMMARY = "a GitHub App, in one installation"
 
@@ -128,6 +125,8 @@ class Authenticator:
     """Sends the installation's token, and asks for the next one before it expires."""
 
     def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:
+        import asyncio
+
         self._config = config
         self._means = means
         try:
@@ -136,7 +135,7 @@ class Authenticator:
             raise FieldError("private_key", problem.message, help=problem.help) from None
         self._token = ""
         self._good_until = float("-inf")
-        self._asking: asyncio.Lock | None = None
+        self._lock = asyncio.Lock()  # one question at a time, whoever needs the answer
 
     async def prepare(self) -> None:
         """Have a token that is valid for a while."""
@@ -159,15 +158,6 @@ class Authenticator:
 
     async def close(self) -> None:
         """Leave the token to expire: asking GitHub to revoke it would cost each run a request."""
-
-    @property
-    def _lock(self) -> "asyncio.Lock":
-        """One question at a time, whoever needs the answer."""
-        if self._asking is None:
-            import asyncio
-
-            self._asking = asyncio.Lock()
-        return self._asking
 
     async def _ask(self) -> None:
         config, now = self._config, int(self._means.now())

@@ -6,7 +6,7 @@ serves all requests of a run.
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from runner.auth import Bound, Means, Message, Outgoing, Refused, Reply, Shown, bare_scheme, revealed
@@ -19,9 +19,6 @@ from runner.frozen import dataclass
 from runner.secret_ref import SecretRef
 from runner.sensitive import Secret
 from runner.template import Mode, Template, Tree
-
-if TYPE_CHECKING:
-    import asyncio
 
 LONGEST_LOGOUT = 5.0
 """Seconds that the end of a run waits for the end of a session."""
@@ -116,12 +113,14 @@ class Authenticator:
     """Sends the token of one session, and begins the next where that is refused or at its end."""
 
     def __init__(self, config: Config, fields: Mapping[str, Secret | str], means: Means) -> None:
+        import asyncio
+
         self._config = config
         self._means = means
         self._names = {name: revealed(fields[name]) for name in ("username", "password") if name in fields}
         self._token: str | None = None
         self._ends = float("inf")
-        self._logging_in: asyncio.Lock | None = None
+        self._lock = asyncio.Lock()  # one login at a time, whoever needs it
 
     async def prepare(self) -> None:
         """Have a session."""
@@ -178,15 +177,6 @@ class Authenticator:
         """The token as it is sent."""
         token = self._config.before + (self._token or "")
         return quote(token, safe="!#$%&()*+-./:<=>?@[]^_`{|}~") if self._config.place == "cookie" else token
-
-    @property
-    def _lock(self) -> "asyncio.Lock":
-        """One login at a time, whoever needs it."""
-        if self._logging_in is None:
-            import asyncio
-
-            self._logging_in = asyncio.Lock()
-        return self._logging_in
 
     async def _log_in(self) -> None:
         config, now = self._config, self._means.now()
