@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.cli import report_files, running
+from runner.cli import running
 from runner.cli.output import Output
 from runner.cli.unknown_writes import agree_to_send_again
 from runner.errors import Exit, JsonObject, UsageError
@@ -179,9 +179,7 @@ def _follow(
     address: "Address",
     begin: "Callable[[Engine], Awaitable[tuple[str, int]]]",
 ) -> int:
-    running.Signals.outside()
-    files = report_files.open_all(options.reports, settings.cwd)
-    try:
+    with running.reports_open(options, settings) as files:
         going = OnEngine(
             project=project,
             plan=plan,
@@ -194,5 +192,3 @@ def _follow(
             begin=begin,
         )
         return going.carry_out(files)
-    finally:
-        report_files.discard_all(files)

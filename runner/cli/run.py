@@ -3,7 +3,7 @@
 import argparse
 
 from runner import plan as plans
-from runner.cli import checked, engine_runs, engines, histories, logs, report_files, running, workflow_inputs
+from runner.cli import checked, engine_runs, engines, histories, logs, running, workflow_inputs
 from runner.cli.output import Output
 from runner.errors import Exit, UsageError
 from runner.inputs import read_inputs
@@ -52,19 +52,17 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         )
     from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
 
-    running.Signals.outside()
-    files = report_files.open_all(options.reports, settings.cwd)
-    try:
-        with histories.kept(settings, project.root, wanted=not options.no_history) as keeper:
-            going = running.Going(
-                project=project,
-                plan=plan,
-                settings=settings,
-                output=output,
-                timeout=options.timeout,
-                state=histories.state_of(settings, project.root),
-                keeper=keeper,
-            )
-            return going.carry_out(files)
-    finally:
-        report_files.discard_all(files)
+    with (
+        running.reports_open(options, settings) as files,
+        histories.kept(settings, project.root, wanted=not options.no_history) as keeper,
+    ):
+        going = running.Going(
+            project=project,
+            plan=plan,
+            settings=settings,
+            output=output,
+            timeout=options.timeout,
+            state=histories.state_of(settings, project.root),
+            keeper=keeper,
+        )
+        return going.carry_out(files)

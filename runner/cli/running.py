@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -45,6 +46,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", metavar="DURATION", type=_duration, help="for the whole run, for example 10m"
     )
+
+
+@contextmanager
+def reports_open(options: argparse.Namespace, settings: Settings) -> Iterator[Sequence[ReportFile]]:
+    """Hold the files of `--report` open; whatever ends the command, a signal too, none is left half written."""
+    Signals.outside()
+    files = report_files.open_all(options.reports, settings.cwd)
+    try:
+        yield files
+    finally:
+        report_files.discard_all(files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

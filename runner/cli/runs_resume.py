@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner import plan as plans
 from runner import project as projects
-from runner.cli import checked, engine_runs, engines, histories, logs, report_files, running, workflow_inputs
+from runner.cli import checked, engine_runs, engines, histories, logs, running, workflow_inputs
 from runner.cli.output import Output
 from runner.cli.person import agree
 from runner.cli.unknown_writes import agree_to_send_again
@@ -87,9 +87,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
             output.redactor.watch(output.mask)
         from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
 
-        running.Signals.outside()
-        files = report_files.open_all(options.reports, settings.cwd)
-        held.callback(report_files.discard_all, files)
+        files = held.enter_context(running.reports_open(options, settings))
         output.say(f"resuming {found.id}: {found.workflow}, which {_was(found.status)}")
         going = running.Going(
             project=project,
