@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from runner.bind import limits
 from runner.check import check
 from runner.client import Client
@@ -313,9 +311,8 @@ class _Waits(Watcher):
         self._queues.append({"key": key, **data})
 
 
-def bench(project: Project, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Bench:
+def bench(project: Project, **options: Any) -> Bench:
     """Make a bench whose clock stands still while nobody waits for it."""
-    del monkeypatch
     return Bench(project, options.pop("clock", None) or Clock(), **options)
 
 

@@ -28,7 +28,6 @@ def server() -> Iterator[Server]:
 def result_of(
     url: str,
     root: Path,
-    monkeypatch: pytest.MonkeyPatch,
     path: str,
     *,
     method: str = "GET",
@@ -40,7 +39,7 @@ def result_of(
 ) -> JsonObject:
     action = request("one", method, path, more={"retry": {"attempts": 1}, **more}, **(request_fields or {}))
     project = simple(root, [action], url=url, connection=connection, **(workflow or {}))
-    result: JsonObject = bench(project, monkeypatch, environ=environ or {}).perform("one")
+    result: JsonObject = bench(project, environ=environ or {}).perform("one")
     return result
 
 
@@ -78,10 +77,8 @@ def answer(body: bytes, content_type: str = "application/json", **headers: str) 
         ("304", None),
     ],
 )
-def test_bodies(
-    name: str, output: Any, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result = result_of(server.url, tmp_path, monkeypatch, f"/body/{name}")
+def test_bodies(name: str, output: Any, server: Server, tmp_path: Path) -> None:
+    result = result_of(server.url, tmp_path, f"/body/{name}")
     assert result["status"] == "succeeded", result
     assert result["output"] == output
 
@@ -98,13 +95,10 @@ def test_bodies(
         ("/deep-json/100000", "it is nested too deeply"),
     ],
 )
-def test_what_says_it_is_json_and_is_not(
-    path: str, part: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_says_it_is_json_and_is_not(path: str, part: str, server: Server, tmp_path: Path) -> None:
     result = result_of(
         server.url,
         tmp_path,
-        monkeypatch,
         path,
         workflow={"secrets": {"any": "env://ANY"}},
         environ={"ANY": SECRET},
@@ -115,11 +109,10 @@ def test_what_says_it_is_json_and_is_not(
     assert result["record"]["response"]["body"]
 
 
-def test_a_body_as_deep_as_may_be(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_as_deep_as_may_be(server: Server, tmp_path: Path) -> None:
     result = result_of(
         server.url,
         tmp_path,
-        monkeypatch,
         "/deep-json/100",
         workflow={"secrets": {"any": "env://ANY"}},
         environ={"ANY": SECRET},
@@ -168,12 +161,11 @@ def test_headers_have_any_case_and_repeated_ones_are_joined() -> None:
     assert "X-None" not in headers
 
 
-def test_what_templates_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_templates_see(tmp_path: Path) -> None:
     with Server({"* /a": lambda _: reply({"n": 1}, 201, {"X-Total": "5"})}) as own:
         result = result_of(
             own.url,
             tmp_path,
-            monkeypatch,
             "/a",
             output={
                 "status": "{{ response.status }}",
@@ -250,15 +242,9 @@ def test_listed_statuses(wanted: tuple[str, ...], status: int, expected: bool) -
     ],
 )
 def test_another_status(
-    status: int,
-    expect: JsonObject,
-    message: str,
-    remedy: str,
-    server: Server,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    status: int, expect: JsonObject, message: str, remedy: str, server: Server, tmp_path: Path
 ) -> None:
-    result = result_of(server.url, tmp_path, monkeypatch, f"/status/{status}", expect=expect)
+    result = result_of(server.url, tmp_path, f"/status/{status}", expect=expect)
     assert result["error"]["kind"] == "unexpected-status"
     assert result["error"]["message"] == message
     assert result["error"]["help"].startswith(remedy)
@@ -286,14 +272,8 @@ def test_statuses_have_names() -> None:
         ({"X-Request-Id": "other"}, "the response header 'X-Request-Id' is not as expected"),
     ],
 )
-def test_expected_headers(
-    headers: JsonObject,
-    message: str | None,
-    server: Server,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    result = result_of(server.url, tmp_path, monkeypatch, "/echo-authorization", expect={"headers": headers})
+def test_expected_headers(headers: JsonObject, message: str | None, server: Server, tmp_path: Path) -> None:
+    result = result_of(server.url, tmp_path, "/echo-authorization", expect={"headers": headers})
     assert result.get("error", {}).get("message") == message
 
 
@@ -310,14 +290,8 @@ def test_expected_headers(
         ({"properties": {"items": {"items": {"type": "string"}}}}, "'body.items[0]' must be "),
     ],
 )
-def test_expected_schema(
-    schema: Any,
-    message: str | None,
-    server: Server,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    result = result_of(server.url, tmp_path, monkeypatch, "/body/json", expect={"schema": schema})
+def test_expected_schema(schema: Any, message: str | None, server: Server, tmp_path: Path) -> None:
+    result = result_of(server.url, tmp_path, "/body/json", expect={"schema": schema})
     if message is None:
         assert result["status"] == "succeeded"
     else:
@@ -325,11 +299,9 @@ def test_expected_schema(
         assert message in result["error"]["message"]
 
 
-def test_many_problems_of_a_schema_are_cut(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_problems_of_a_schema_are_cut(server: Server, tmp_path: Path) -> None:
     schema = {"required": list("abcdefg")}
-    result = result_of(server.url, tmp_path, monkeypatch, "/body/json", expect={"schema": schema})
+    result = result_of(server.url, tmp_path, "/body/json", expect={"schema": schema})
     assert result["error"]["message"].endswith("(and 4 more)")
 
 
@@ -349,14 +321,8 @@ def test_many_problems_of_a_schema_are_cut(
         (["{{ 'no' }}"], None),
     ],
 )
-def test_expected_to_be_true(
-    that: list[str],
-    failing: int | None,
-    server: Server,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    result = result_of(server.url, tmp_path, monkeypatch, "/body/json", expect={"that": that})
+def test_expected_to_be_true(that: list[str], failing: int | None, server: Server, tmp_path: Path) -> None:
+    result = result_of(server.url, tmp_path, "/body/json", expect={"that": that})
     if failing is None:
         assert result["status"] == "succeeded"
     else:
@@ -365,11 +331,9 @@ def test_expected_to_be_true(
         assert result["error"]["message"] == f"expectation {failing} is not true: {text}"
 
 
-def test_an_expectation_that_cannot_be_computed(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_expectation_that_cannot_be_computed(server: Server, tmp_path: Path) -> None:
     expect = {"that": ["{{ response.body.missing.deeper }}"]}
-    result = result_of(server.url, tmp_path, monkeypatch, "/body/json", expect=expect)
+    result = result_of(server.url, tmp_path, "/body/json", expect=expect)
     assert result["error"]["kind"] == "render"
     assert "missing" in result["error"]["message"]
 
@@ -377,30 +341,26 @@ def test_an_expectation_that_cannot_be_computed(
 # --- errors that say they are successes
 
 
-def test_fail_when_and_error_message(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fail_when_and_error_message(server: Server, tmp_path: Path) -> None:
     connection = {"fail_when": "{{ not response.body.ok }}", "error_message": "{{ response.body.error }}"}
-    result = result_of(server.url, tmp_path, monkeypatch, "/body/error-in-200", connection=connection)
+    result = result_of(server.url, tmp_path, "/body/error-in-200", connection=connection)
     assert result["error"]["kind"] == "expectation"
     assert result["error"]["message"] == "the server answered 200, but it is an error: channel_not_found"
     assert result["error"]["file"] == "connections.d/api.yaml"
-    assert result_of(server.url, tmp_path / "b", monkeypatch, "/body/json", connection=connection)[
-        "status"
-    ] == ("succeeded")
+    assert result_of(server.url, tmp_path / "b", "/body/json", connection=connection)["status"] == (
+        "succeeded"
+    )
 
 
 @pytest.mark.parametrize("text", ["{{ false }}", "false", "{{ '' }}", "{{ none }}", "{{ 0 }}"])
-def test_fail_when_that_is_false(
-    text: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result = result_of(server.url, tmp_path, monkeypatch, "/body/json", connection={"fail_when": text})
+def test_fail_when_that_is_false(text: str, server: Server, tmp_path: Path) -> None:
+    result = result_of(server.url, tmp_path, "/body/json", connection={"fail_when": text})
     assert result["status"] == "succeeded"
 
 
-def test_the_error_of_the_api_stands_beside_its_status(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_error_of_the_api_stands_beside_its_status(server: Server, tmp_path: Path) -> None:
     connection = {"error_message": "{{ response.body.detail }}\n{{ response.body.title }}"}
-    result = result_of(server.url, tmp_path, monkeypatch, "/body/problem", connection=connection)
+    result = result_of(server.url, tmp_path, "/body/problem", connection=connection)
     assert result["error"]["message"] == (
         "the server answered 422 Unprocessable Entity: days must be positive Invalid"
     )
@@ -409,22 +369,19 @@ def test_the_error_of_the_api_stands_beside_its_status(
 @pytest.mark.parametrize(
     "text", ["{{ response.body.nothing }}", "{{ response.body.nothing | default(none) }}"]
 )
-def test_an_error_message_that_is_not_there(
-    text: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_message_that_is_not_there(text: str, server: Server, tmp_path: Path) -> None:
     connection = {"error_message": text}
-    result = result_of(server.url, tmp_path, monkeypatch, "/body/problem", connection=connection)
+    result = result_of(server.url, tmp_path, "/body/problem", connection=connection)
     assert result["error"]["message"] == "the server answered 422 Unprocessable Entity"
 
 
-def test_the_error_of_an_api_is_cleaned_and_then_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_an_api_is_cleaned_and_then_cut(tmp_path: Path) -> None:
     """Cut first, half a secret would stand at the end, and no search finds halves."""
     said = "x" * 290 + SECRET + "y" * 100
     with Server({"* /x": lambda _: reply({"error": said}, 500)}) as own:
         result = result_of(
             own.url,
             tmp_path,
-            monkeypatch,
             "/x",
             connection={
                 "type": "bearer",
@@ -441,7 +398,7 @@ def test_the_error_of_an_api_is_cleaned_and_then_cut(tmp_path: Path, monkeypatch
 # --- what is recorded
 
 
-def test_headers_are_recorded_by_an_allow_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_are_recorded_by_an_allow_list(tmp_path: Path) -> None:
     headers = {
         "X-Request-Id": f"req {SECRET}",
         "Set-Cookie": "sid=1234567",
@@ -451,9 +408,7 @@ def test_headers_are_recorded_by_an_allow_list(tmp_path: Path, monkeypatch: pyte
     }
     with Server({"* /x": lambda _: reply({}, 200, headers)}) as own:
         connection = {"type": "bearer", "auth": {"token": "env://TOKEN"}}
-        result = result_of(
-            own.url, tmp_path, monkeypatch, "/x", connection=connection, environ={"TOKEN": SECRET}
-        )
+        result = result_of(own.url, tmp_path, "/x", connection=connection, environ={"TOKEN": SECRET})
     shown = result["record"]["response"]["headers"]
     assert set(shown) == {"x-request-id", "etag", "content-type", "content-length"}
     assert set(shown) <= SHOWN_HEADERS
@@ -463,9 +418,7 @@ def test_headers_are_recorded_by_an_allow_list(tmp_path: Path, monkeypatch: pyte
     assert {"set-cookie", "www-authenticate"}.isdisjoint(seen)
 
 
-def test_bodies_are_recorded_on_failure_only_cleaned_and_then_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bodies_are_recorded_on_failure_only_cleaned_and_then_cut(tmp_path: Path) -> None:
     padding = "x" * (LARGEST_RECORDED_BODY - 5)
     text = padding + SECRET + "z" * 100
     connection = {"type": "bearer", "auth": {"token": "env://TOKEN"}}
@@ -479,7 +432,6 @@ def test_bodies_are_recorded_on_failure_only_cleaned_and_then_cut(
             result_of(
                 own.url,
                 tmp_path / path,
-                monkeypatch,
                 f"/{path}",
                 connection=connection,
                 environ={"TOKEN": SECRET},
@@ -491,21 +443,17 @@ def test_bodies_are_recorded_on_failure_only_cleaned_and_then_cut(
     assert "body" not in good
 
 
-def test_the_body_of_a_sensitive_action_is_never_recorded(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result = result_of(server.url, tmp_path, monkeypatch, "/status/500", sensitive=True)
+def test_the_body_of_a_sensitive_action_is_never_recorded(server: Server, tmp_path: Path) -> None:
+    result = result_of(server.url, tmp_path, "/status/500", sensitive=True)
     assert result["status"] == "failed"
     assert "body" not in result["record"]["response"]
 
 
-def test_a_limit_on_bodies(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_on_bodies(server: Server, tmp_path: Path) -> None:
     workflow = {"limits": {"body": "1MiB"}}
     for index, path in enumerate(("/size/2/length", "/size/2/chunked", "/size/2/close", "/gzip-bomb/50")):
-        result = result_of(server.url, tmp_path / str(index), monkeypatch, path, workflow=workflow)
+        result = result_of(server.url, tmp_path / str(index), path, workflow=workflow)
         assert result["error"]["kind"] == "limit"
         assert "`limits.body`" in result["error"]["message"]
-    result = result_of(
-        server.url, tmp_path / "more", monkeypatch, "/size/2/length", workflow={"limits": {"body": "3MiB"}}
-    )
+    result = result_of(server.url, tmp_path / "more", "/size/2/length", workflow={"limits": {"body": "3MiB"}})
     assert result["status"] == "succeeded"

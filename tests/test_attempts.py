@@ -39,14 +39,10 @@ def unavailable(_: httpx.Request) -> httpx.Response:
     ],
 )
 def test_waits_are_drawn_between_zero_and_the_backoff(
-    jitter: float,
-    backoff: dict[str, Any],
-    longest: list[float],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    jitter: float, backoff: dict[str, Any], longest: list[float], tmp_path: Path
 ) -> None:
     action = request("one", more={"retry": {"attempts": 7, "backoff": backoff}})
-    work = bench(simple(tmp_path, [action]), monkeypatch, jitter=lambda: jitter, client=mocked(unavailable))
+    work = bench(simple(tmp_path, [action]), jitter=lambda: jitter, client=mocked(unavailable))
     result = work.perform("one")
     assert work.clock.waits == pytest.approx([wait * jitter for wait in longest])
     assert [entry.get("wait") for entry in result["record"]["attempts"]] == pytest.approx(
@@ -59,13 +55,9 @@ def test_the_jitter_of_a_run_is_a_number_between_0_and_1() -> None:
     assert Session.__init__.__kwdefaults__["jitter"] == random.random
 
 
-def test_a_hundred_attempts_do_not_overflow_the_factor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hundred_attempts_do_not_overflow_the_factor(tmp_path: Path) -> None:
     retry = {"attempts": 100, "backoff": {"first": "1ms", "factor": 10000, "limit": "1ms"}}
-    work = bench(
-        simple(tmp_path, [request("one", more={"retry": retry})]), monkeypatch, client=mocked(unavailable)
-    )
+    work = bench(simple(tmp_path, [request("one", more={"retry": retry})]), client=mocked(unavailable))
     assert tries(work.perform("one")) == 100
 
 
@@ -102,9 +94,7 @@ def test_seconds_are_read_whatever_their_size(seconds: int) -> None:
     assert (asked > Limits().retry_after) == (seconds > Limits().retry_after)
 
 
-def test_each_attempt_is_recorded_with_what_came_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_attempt_is_recorded_with_what_came_of_it(tmp_path: Path) -> None:
     answers: list[httpx.Response | Exception] = [
         httpx.Response(503),
         httpx.ConnectError("text of a library"),
@@ -117,7 +107,7 @@ def test_each_attempt_is_recorded_with_what_came_of_it(
             raise given
         return given
 
-    work = bench(simple(tmp_path, [request("one", "POST", json={})]), monkeypatch, client=mocked(answer))
+    work = bench(simple(tmp_path, [request("one", "POST", json={})]), client=mocked(answer))
     result = work.perform("one")
     assert result["output"] == {"a": 1}
     first, second, third = result["record"]["attempts"]
@@ -129,11 +119,10 @@ def test_each_attempt_is_recorded_with_what_came_of_it(
     assert "text of a library" not in repr(result)
 
 
-def test_the_last_failure_is_the_one_of_the_action(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_failure_is_the_one_of_the_action(tmp_path: Path) -> None:
     statuses = [503, 502, 404]
     work = bench(
         simple(tmp_path, [request("one")]),
-        monkeypatch,
         client=mocked(lambda _: httpx.Response(statuses.pop(0))),
     )
     result = work.perform("one")

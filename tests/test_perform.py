@@ -38,7 +38,7 @@ def _forget(api: Server) -> None:
 # --- what an action sees
 
 
-def test_every_root(api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_root(api: Server, tmp_path: Path) -> None:
     body = {
         "input": "{{ inputs.n }}",
         "secret input": "{{ inputs.s }}",
@@ -76,7 +76,7 @@ def test_every_root(api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         },
         "failed": {"status": "failed", "error": {"kind": "timeout", "message": "no answer"}},
     }
-    work = bench(project, monkeypatch, environ={"OWN": "an-own-secret"}, inputs={"s": "a-secret-input"})
+    work = bench(project, environ={"OWN": "an-own-secret"}, inputs={"s": "a-secret-input"})
     result = work.perform("one", states=states, user="ann")
     assert api.requests[0].json() == {
         "input": 3,
@@ -116,20 +116,16 @@ def test_headers_are_a_mapping_in_any_case() -> None:
         ("{{ none }}", None),
     ],
 )
-def test_outputs(
-    output: Any, expected: Any, api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outputs(output: Any, expected: Any, api: Server, tmp_path: Path) -> None:
     project = simple(tmp_path, [request("one", path="/login", more={"output": output})], url=api.url)
-    assert bench(project, monkeypatch).perform("one")["output"] == expected
+    assert bench(project).perform("one")["output"] == expected
 
 
-def test_an_output_that_cannot_be_computed(
-    api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_output_that_cannot_be_computed(api: Server, tmp_path: Path) -> None:
     project = simple(
         tmp_path, [request("one", more={"output": "{{ response.body.none.deep }}"})], url=api.url
     )
-    error = bench(project, monkeypatch).perform("one")["error"]
+    error = bench(project).perform("one")["error"]
     assert error["kind"] == "render"
     assert "none" in error["message"]
     assert error["file"] == "workflows.d/main.yaml"
@@ -138,9 +134,7 @@ def test_an_output_that_cannot_be_computed(
 # --- sensitive outputs
 
 
-def test_a_sensitive_output_flows_on_in_memory_and_shows_nowhere(
-    api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sensitive_output_flows_on_in_memory_and_shows_nowhere(api: Server, tmp_path: Path) -> None:
     actions = [
         request("login", path="/login", more={"sensitive": True}),
         request(
@@ -152,7 +146,7 @@ def test_a_sensitive_output_flows_on_in_memory_and_shows_nowhere(
         ),
     ]
     project = simple(tmp_path, actions, url=api.url)
-    login, use = bench(project, monkeypatch).perform("login", "use")
+    login, use = bench(project).perform("login", "use")
     assert "output" not in login
     assert login["sensitive"] is True
     assert api.requests[1].json() == {"t": TOKEN}
@@ -162,12 +156,10 @@ def test_a_sensitive_output_flows_on_in_memory_and_shows_nowhere(
     assert TOKEN not in json.dumps([login, use])
 
 
-def test_what_was_recorded_before_the_output_was_known_is_cleaned(
-    api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_recorded_before_the_output_was_known_is_cleaned(api: Server, tmp_path: Path) -> None:
     """The token stands in a response header that is recorded, and in one that later actions see."""
     project = simple(tmp_path, [request("login", path="/login", more={"sensitive": True})], url=api.url)
-    login = bench(project, monkeypatch).perform("login")
+    login = bench(project).perform("login")
     assert login["record"]["response"]["headers"]["etag"] == MASK
     assert login["response"]["headers"]["x-subject-token"] == MASK
 
@@ -204,15 +196,13 @@ def test_a_whole_sensitive_run(api: Server, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_an_output_that_holds_a_secret_fails_with_advice(
-    output: Any, api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_output_that_holds_a_secret_fails_with_advice(output: Any, api: Server, tmp_path: Path) -> None:
     connection = {"type": "api_key", "auth": {"key": "env://KEY", "name": "X-Key", "in": "header"}}
     secret = 'a "secret"/key&more'
     for sensitive in (False, True):
         action = request("one", path="/echo", more={"output": output, "sensitive": sensitive})
         project = simple(tmp_path / str(sensitive), [action], url=api.url, connection=connection)
-        result = bench(project, monkeypatch, environ={"KEY": secret}).perform("one")
+        result = bench(project, environ={"KEY": secret}).perform("one")
         if sensitive:
             assert result["status"] == "succeeded"
         else:
@@ -233,8 +223,8 @@ def test_an_output_that_holds_none_is_left_alone(api: Server, tmp_path: Path) ->
 # --- records
 
 
-def test_a_record_has_times(api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = bench(simple(tmp_path, [request("one")], url=api.url), monkeypatch)
+def test_a_record_has_times(api: Server, tmp_path: Path) -> None:
+    work = bench(simple(tmp_path, [request("one")], url=api.url))
     record = work.perform("one")["record"]
     assert record["started_at"] == "2023-11-14T22:13:20.000Z"
     assert record["duration"] > 0
@@ -246,16 +236,14 @@ def test_a_moment_has_milliseconds_and_a_zone() -> None:
     assert moment(1_700_000_000.1239) == "2023-11-14T22:13:20.123Z"
 
 
-def test_a_failure_without_a_place_gets_that_of_its_action(
-    api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_without_a_place_gets_that_of_its_action(api: Server, tmp_path: Path) -> None:
     text = "actions:\n  - id: one\n    connection: api\n    request:\n      path: /status\n    expect:\n      headers: {X-None: true}\n"
     api_file = {"type": "none", "base_url": api.url, "shared": True}
     project = make(tmp_path, {"workflows.d/main.yaml": text, "connections.d/api.yaml": api_file})
-    error = bench(project, monkeypatch).perform("one")["error"]
+    error = bench(project).perform("one")["error"]
     assert (error["file"], error["line"], error["column"]) == ("workflows.d/main.yaml", 4, 5)
 
 
-def test_an_action_that_is_not_there_is_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_action_that_is_not_there_is_a_bug(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
-        bench(simple(tmp_path, [request("one")]), monkeypatch).perform("two")
+        bench(simple(tmp_path, [request("one")])).perform("two")

@@ -257,7 +257,7 @@ def rotating(answers: Mapping[str, JsonObject]) -> Server:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_a_secret_that_has_changed_is_read_again_and_the_request_repeated_once(
-    method: str, attempts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, attempts: int, tmp_path: Path
 ) -> None:
     environ: Environ = {"TOKEN": "the old token"}
 
@@ -269,7 +269,7 @@ def test_a_secret_that_has_changed_is_read_again_and_the_request_repeated_once(
     with Server({"* /x": answer}) as server:
         action = request("one", method, "/x", more={"retry": {"attempts": attempts}})
         project = simple(tmp_path, [action], url=server.url, connection=bearer("env://TOKEN", server.url))
-        work = bench(project, monkeypatch, environ=environ)
+        work = bench(project, environ=environ)
         result = work.perform("one")
         tokens = [request.header("Authorization") for request in server.requests]
     assert result["status"] == "succeeded"
@@ -288,17 +288,15 @@ def test_a_secret_that_has_changed_is_read_again_and_the_request_repeated_once(
     ],
     ids=["bearer", "secret-header", "no-secret", "none"],
 )
-def test_a_secret_that_is_the_same_lets_the_401_stand(
-    connection: JsonObject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_that_is_the_same_lets_the_401_stand(connection: JsonObject, tmp_path: Path) -> None:
     with rotating({}) as server:
         project = simple(tmp_path, [request("one", path="/x")], url=server.url, connection=connection)
-        result = bench(project, monkeypatch, environ={"TOKEN": "the token"}).perform("one")
+        result = bench(project, environ={"TOKEN": "the token"}).perform("one")
         assert server.count() == 1
     assert result["error"]["message"] == "the server answered 401 Unauthorized"
 
 
-def test_a_secret_header_is_read_again_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_header_is_read_again_as_well(tmp_path: Path) -> None:
     environ: Environ = {"KEY": "the old key"}
 
     def answer(request: Request) -> Any:
@@ -308,10 +306,10 @@ def test_a_secret_header_is_read_again_as_well(tmp_path: Path, monkeypatch: pyte
     with Server({"* /x": answer}) as server:
         connection = {"type": "none", "headers": {"X-Key": "env://KEY"}}
         project = simple(tmp_path, [request("one", path="/x")], url=server.url, connection=connection)
-        assert bench(project, monkeypatch, environ=environ).perform("one")["status"] == "succeeded"
+        assert bench(project, environ=environ).perform("one")["status"] == "succeeded"
 
 
-def test_a_second_401_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_401_stands(tmp_path: Path) -> None:
     environ: Environ = {"TOKEN": "token number 0"}
 
     def answer(_: Request) -> Any:
@@ -325,7 +323,7 @@ def test_a_second_401_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             url=server.url,
             connection=bearer("env://TOKEN", server.url),
         )
-        result = bench(project, monkeypatch, environ=environ).perform("one")
+        result = bench(project, environ=environ).perform("one")
         assert server.count() == 2
     assert result["error"]["message"].startswith("the server answered 401")
 
@@ -423,11 +421,11 @@ def test_a_client_secret_that_is_refused_at_first_is_read_again_once(tmp_path: P
     assert sorted(sent) == ["the dead secret", "the new secret", "the old secret"]
 
 
-def test_an_expected_401_is_no_reason_to_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expected_401_is_no_reason_to_read_again(tmp_path: Path) -> None:
     with rotating({}) as server:
         action = request("one", path="/x", more={"expect": {"status": 401}})
         project = simple(tmp_path, [action], url=server.url, connection=bearer("env://TOKEN", server.url))
-        work = bench(project, monkeypatch, environ={"TOKEN": "the token"})
+        work = bench(project, environ={"TOKEN": "the token"})
         assert work.perform("one")["status"] == "succeeded"
         assert server.count() == 1
 

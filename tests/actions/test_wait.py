@@ -13,10 +13,10 @@ from tests.rules.projects import loaded
 NOW = Clock().now()
 
 
-def waited(root: Path, monkeypatch: pytest.MonkeyPatch, wait: Any, **inputs: Any) -> dict[str, Any]:
+def waited(root: Path, wait: Any, **inputs: Any) -> dict[str, Any]:
     workflow = {"inputs": {name: {} for name in inputs}, "actions": [{"id": "pause", "wait": wait}]}
     project = make(root, {"workflows.d/main.yaml": workflow})
-    result: dict[str, Any] = bench(project, monkeypatch, inputs=inputs).perform("pause")
+    result: dict[str, Any] = bench(project, inputs=inputs).perform("pause")
     return result
 
 
@@ -32,11 +32,9 @@ def waited(root: Path, monkeypatch: pytest.MonkeyPatch, wait: Any, **inputs: Any
         ({"until": "2020-01-01T00:00:00Z"}, {}, 0.0),
     ],
 )
-def test_how_long(
-    wait: Any, inputs: dict[str, Any], seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_how_long(wait: Any, inputs: dict[str, Any], seconds: float, tmp_path: Path) -> None:
     assert NOW == 1_700_000_000  # 2023-11-14T22:13:20Z
-    result = waited(tmp_path, monkeypatch, wait, **inputs)
+    result = waited(tmp_path, wait, **inputs)
     assert result["output"] == {"seconds": seconds}
 
 
@@ -48,10 +46,8 @@ def test_how_long(
         ({"until": "{{ inputs.x }}"}, "tomorrow", "`until` gives no time"),
     ],
 )
-def test_what_gives_no_time(
-    wait: Any, value: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result = waited(tmp_path, monkeypatch, wait, x=value)
+def test_what_gives_no_time(wait: Any, value: Any, message: str, tmp_path: Path) -> None:
+    result = waited(tmp_path, wait, x=value)
     assert result["error"]["kind"] == "render"
     assert result["error"]["message"].startswith(message)
     assert result["error"]["file"] == "workflows.d/main.yaml"

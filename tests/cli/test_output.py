@@ -131,7 +131,7 @@ def test_github_masks_each_line_of_a_secret() -> None:
     assert err.getvalue() == "::add-mask::first 100%25\n::add-mask::second line\n"
 
 
-def test_no_color_and_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_and_flags() -> None:
     xterm = {"TERM": "xterm"}
     assert Settings(environ=xterm).colored(terminal=True)
     assert not Settings(environ=xterm).colored(terminal=False)

@@ -114,11 +114,9 @@ def test_numbers_come_out_as_they_came_in(server: Server, tmp_path: Path) -> Non
         ("json-as-html", '{"id": 7}'),
     ],
 )
-def test_what_is_read(
-    name: str, output: Any, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_read(name: str, output: Any, server: Server, tmp_path: Path) -> None:
     project = simple(tmp_path, [request("one", path=f"/body/{name}")], url=server.url)
-    result = bench(project, monkeypatch).perform("one")
+    result = bench(project).perform("one")
     assert result["output"] == output
     assert exact_json.dumps(result["output"]) == exact_json.dumps(output)
 
@@ -138,23 +136,19 @@ def test_what_is_read(
         ),
     ],
 )
-def test_what_lies(
-    name: str, message: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_lies(name: str, message: str, server: Server, tmp_path: Path) -> None:
     project = simple(tmp_path, [request("one", path=f"/body/{name}")], url=server.url)
-    error = bench(project, monkeypatch).perform("one")["error"]
+    error = bench(project).perform("one")["error"]
     assert error["kind"] == "protocol"
     assert error["message"].startswith(message)
 
 
-def test_json_that_says_it_is_html_names_the_filter(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_json_that_says_it_is_html_names_the_filter(server: Server, tmp_path: Path) -> None:
     actions = [
         request("one", path="/body/json-as-html", more={"output": "{{ response.body.id }}"}),
         request("two", path="/body/json-as-html", more={"output": "{{ (response.body | from_json).id }}"}),
     ]
-    wrong, right = bench(simple(tmp_path, actions, url=server.url), monkeypatch).perform("one", "two")
+    wrong, right = bench(simple(tmp_path, actions, url=server.url)).perform("one", "two")
     assert wrong["error"]["message"] == "'response.body' is text: it has no 'id'"
     assert "write `response.body | from_json`" in wrong["error"]["help"]
     assert right["output"] == 7

@@ -40,7 +40,6 @@ def result_of(
     server: Server,
     authority: Authority,
     root: Path,
-    monkeypatch: pytest.MonkeyPatch,
     tls: JsonObject,
     files: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -56,7 +55,7 @@ def result_of(
         connection=connection,
     )
     environ = {"CA": authority.ca_file.read_text(), **(environ or {})}
-    result: JsonObject = bench(project, monkeypatch, environ=environ).perform("one")
+    result: JsonObject = bench(project, environ=environ).perform("one")
     return result
 
 
@@ -88,7 +87,7 @@ def test_from_secrets_files_and_in_every_form_that_stores_make(
     ]
     for number, (tls, files, environ) in enumerate(cases):
         (root := tmp_path / str(number)).mkdir()
-        result = result_of(server, authority, root, monkeypatch, tls, files, environ)
+        result = result_of(server, authority, root, tls, files, environ)
         assert result.get("output") == {"client": "robot"}, (number, result)
     assert len(made) == len(cases)
     for fd in made:
@@ -107,23 +106,21 @@ def test_without_memory_files_it_is_a_file_for_a_moment(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     tls = {"cert": "env://CERT", "key": "env://KEY"}
-    result = result_of(
-        server, authority, tmp_path, monkeypatch, tls, environ={"CERT": pair[0], "KEY": pair[1]}
-    )
+    result = result_of(server, authority, tmp_path, tls, environ={"CERT": pair[0], "KEY": pair[1]})
     assert result["output"] == {"client": "robot"}
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_no_certificate_or_one_of_another_authority(
-    server: Server, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, authority: Authority, tmp_path: Path
 ) -> None:
-    error = result_of(server, authority, tmp_path, monkeypatch, {})["error"]
+    error = result_of(server, authority, tmp_path, {})["error"]
     assert error["kind"] in ("tls", "connection")
     assert "client certificate" in error["help"] or "tls.cert" in error["help"]
     other = Authority(tmp_path / "other").client("stranger")
     stranger = {"CERT": other.certificate.read_text(), "KEY": other.key.read_text()}
     tls = {"cert": "env://CERT", "key": "env://KEY"}
-    error = result_of(server, authority, tmp_path, monkeypatch, tls, environ=stranger)["error"]
+    error = result_of(server, authority, tmp_path, tls, environ=stranger)["error"]
     assert error["kind"] in ("tls", "connection")
     assert "tls.cert" in error["help"], error
 
@@ -174,13 +171,10 @@ def test_what_is_wrong_is_said_before_anything_is_sent(
     authority: Authority,
     pair: tuple[str, str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     certificate, key = wrong(name, *pair, authority.client("other").key.read_text())
     tls = {"cert": "env://CERT", "key": "env://KEY"}
-    result = result_of(
-        server, authority, tmp_path, monkeypatch, tls, environ={"CERT": certificate, "KEY": key}
-    )
+    result = result_of(server, authority, tmp_path, tls, environ={"CERT": certificate, "KEY": key})
     error = result["error"]
     assert error["kind"] == "tls"
     assert part in error["message"]
@@ -192,19 +186,15 @@ def test_what_is_wrong_is_said_before_anything_is_sent(
     assert len(result["record"].get("attempts", [])) <= 1
 
 
-def test_files_that_cannot_be_read(
-    server: Server, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    error = result_of(server, authority, tmp_path, monkeypatch, {"cert": "gone.pem"})["error"]
+def test_files_that_cannot_be_read(server: Server, authority: Authority, tmp_path: Path) -> None:
+    error = result_of(server, authority, tmp_path, {"cert": "gone.pem"})["error"]
     assert error["message"] == "the file 'gone.pem' from `tls.cert` cannot be read: No such file or directory"
     files = {"big.pem": "x" * 300_000}
-    error = result_of(server, authority, tmp_path, monkeypatch, {"cert": "big.pem"}, files)["error"]
+    error = result_of(server, authority, tmp_path, {"cert": "big.pem"}, files)["error"]
     assert "has more than 256 KiB" in error["message"]
 
 
-def test_an_authority_that_has_expired(
-    server: Server, pair: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_authority_that_has_expired(server: Server, pair: tuple[str, str], tmp_path: Path) -> None:
     expired_ca(tmp_path / "old.pem")
     project = simple(
         tmp_path,
@@ -212,5 +202,5 @@ def test_an_authority_that_has_expired(
         url=server.url,
         connection={"tls": {"ca": "old.pem"}},
     )
-    error = bench(project, monkeypatch).perform("one")["error"]
+    error = bench(project).perform("one")["error"]
     assert error["message"] == "the CA from `tls.ca` has expired on 2020-01-31"

@@ -64,7 +64,6 @@ def server() -> Iterator[Server]:
 def work(
     server: Server,
     root: Path,
-    monkeypatch: pytest.MonkeyPatch,
     path: str,
     paginate: Any,
     *,
@@ -75,17 +74,13 @@ def work(
 ) -> Bench:
     given = {} if paginate is None else {"paginate": paginate}
     action = request("one", fields.pop("method", "GET"), path, more=more, **given, **fields)
-    return bench(
-        simple(root, [action], url=server.url, connection=connection, **(workflow or {})), monkeypatch
-    )
+    return bench(simple(root, [action], url=server.url, connection=connection, **(workflow or {})))
 
 
 @pytest.mark.parametrize("name", STYLES)
-def test_every_style_reads_all_pages(
-    name: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_style_reads_all_pages(name: str, server: Server, tmp_path: Path) -> None:
     path, paginate, asked = STYLES[name]
-    result = work(server, tmp_path, monkeypatch, path, paginate).perform("one")
+    result = work(server, tmp_path, path, paginate).perform("one")
     assert result.get("output") == ALL, result
     assert [item.target.partition("?")[2] for item in server.requests] == asked
     assert result["record"]["pages"] == len(asked)
@@ -94,16 +89,13 @@ def test_every_style_reads_all_pages(
         assert [item.header("X-Continue") for item in server.requests] == [None, "10", "20"]
 
 
-def test_a_cursor_in_the_body_leaves_the_rest_of_it_as_it_was(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cursor_in_the_body_leaves_the_rest_of_it_as_it_was(server: Server, tmp_path: Path) -> None:
     paginate = {**CURSOR, "param": "variables.after", "in": "body"}
     query = '{"query": "q", "variables": {"first": 0.1000000000000000055}}'
     given = {"inputs": {"body": {"type": "object", "default": {}}}}
     bench_ = work(
         server,
         tmp_path,
-        monkeypatch,
         "/body",
         paginate,
         method="POST",
@@ -118,19 +110,19 @@ def test_a_cursor_in_the_body_leaves_the_rest_of_it_as_it_was(
     assert bodies[2] == '{"query":"q","variables":{"first":0.1000000000000000055,"after":"20"}}'
 
 
-def test_output_and_items(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_and_items(server: Server, tmp_path: Path) -> None:
     ids = {"output": "{{ response.body['items'] | map(attribute='id') | list }}"}
-    result = work(server, tmp_path / "a", monkeypatch, "/cursor", CURSOR, more=ids).perform("one")
+    result = work(server, tmp_path / "a", "/cursor", CURSOR, more=ids).perform("one")
     assert result["output"] == [*range(25)]
     pages = {name: item for name, item in CURSOR.items() if name != "items"}
-    result = work(server, tmp_path / "b", monkeypatch, "/cursor", pages).perform("one")
+    result = work(server, tmp_path / "b", "/cursor", pages).perform("one")
     assert [len(page["items"]) for page in result["output"]] == [10, 10, 5]
     counted = {"output": {"page": "{{ response.pages }}", "status": "{{ response.status }}"}}
-    result = work(server, tmp_path / "c", monkeypatch, "/cursor", pages, more=counted).perform("one")
+    result = work(server, tmp_path / "c", "/cursor", pages, more=counted).perform("one")
     assert result["output"] == [{"page": number, "status": 200} for number in (1, 2, 3)]
     assert result["response"]["status"] == 200
     wrong = {"output": "{{ response.pages }}"}
-    result = work(server, tmp_path / "d", monkeypatch, "/cursor", CURSOR, more=wrong).perform("one")
+    result = work(server, tmp_path / "d", "/cursor", CURSOR, more=wrong).perform("one")
     assert result["error"]["message"] == "page 1: `output` is a number, not a list"
 
 
@@ -151,15 +143,9 @@ def test_output_and_items(server: Server, tmp_path: Path, monkeypatch: pytest.Mo
     ],
 )
 def test_a_connection_gives_the_default(
-    theirs: JsonObject,
-    own: Any,
-    fields: JsonObject,
-    expected: Any,
-    server: Server,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    theirs: JsonObject, own: Any, fields: JsonObject, expected: Any, server: Server, tmp_path: Path
 ) -> None:
-    bench_ = work(server, tmp_path, monkeypatch, "/cursor", own, connection={"paginate": theirs}, **fields)
+    bench_ = work(server, tmp_path, "/cursor", own, connection={"paginate": theirs}, **fields)
     result = bench_.perform("one")
     if expected == "one":
         assert (server.count(), result["output"]["next"]) == (1, "10")
@@ -214,17 +200,10 @@ def test_a_connection_gives_the_default(
     ],
 )  # fmt: skip
 def test_no_list_is_cut_or_endless(
-    path: str,
-    paginate: JsonObject,
-    count: int,
-    message: str,
-    remedy: str,
-    server: Server,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    path: str, paginate: JsonObject, count: int, message: str, remedy: str, server: Server, tmp_path: Path
 ) -> None:
     limits = {"limits": {"pages": 5, "items": 7 if "7 items" in message else 1000}}
-    result = work(server, tmp_path, monkeypatch, path, paginate, workflow=limits).perform("one")
+    result = work(server, tmp_path, path, paginate, workflow=limits).perform("one")
     assert result["status"] == "failed"
     assert result["error"]["message"] == message
     assert remedy in result["error"]["help"]
@@ -248,7 +227,7 @@ def test_no_list_is_cut_or_endless(
 )
 @pytest.mark.parametrize("style", ["next_url", "link"])
 def test_no_page_is_read_where_the_action_may_not_go(
-    style: str, to: str, kind: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    style: str, to: str, kind: str, message: str, tmp_path: Path
 ) -> None:
     def first(_: Request) -> Answer:
         target = to.replace("HOME", running.url)
@@ -262,7 +241,7 @@ def test_no_page_is_read_where_the_action_may_not_go(
             url=f"{running.url}/api",
             connection={"allow": ["GET /list*"]},
         )
-        result = bench(project, monkeypatch).perform("one")
+        result = bench(project).perform("one")
         assert running.count() == 1
         expected = f"page 2: the next page {message}".replace("HOME", running.url)
     assert (result["error"]["kind"], result["error"]["message"]) == (kind, expected)
@@ -272,10 +251,8 @@ def test_no_page_is_read_where_the_action_may_not_go(
 # --- each page as one request
 
 
-def test_a_page_is_retried_and_the_record_says_which(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench_ = work(server, tmp_path, monkeypatch, "/tired", CURSOR)
+def test_a_page_is_retried_and_the_record_says_which(server: Server, tmp_path: Path) -> None:
+    bench_ = work(server, tmp_path, "/tired", CURSOR)
     result = bench_.perform("one")
     assert result["output"] == ALL
     assert bench_.clock.waits == [2.0, 2.0]
@@ -283,32 +260,24 @@ def test_a_page_is_retried_and_the_record_says_which(
     assert found == [(2, 429), (2, 200), (3, 429), (3, 200)]
 
 
-def test_a_page_that_breaks_off_is_read_again(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result = work(server, tmp_path, monkeypatch, "/broken", CURSOR).perform("one")
+def test_a_page_that_breaks_off_is_read_again(server: Server, tmp_path: Path) -> None:
+    result = work(server, tmp_path, "/broken", CURSOR).perform("one")
     assert result["output"] == ALL
     assert [item.parameter("after") for item in server.requests] == [None, "10", "10", "20"]
 
 
-def test_a_page_of_a_post_that_breaks_off_is_not(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_of_a_post_that_breaks_off_is_not(server: Server, tmp_path: Path) -> None:
     keyed = {"idempotency": {"header": "X-Key"}}
-    result = work(server, tmp_path, monkeypatch, "/broken", CURSOR, method="POST", connection=keyed).perform(
-        "one"
-    )
+    result = work(server, tmp_path, "/broken", CURSOR, method="POST", connection=keyed).perform("one")
     assert (result["error"]["kind"], server.count()) == ("connection", 2)
     assert result["error"]["message"].startswith("page 2: ")
     assert {item.header("X-Key") for item in server.requests} == {None}
 
 
-def test_a_401_in_the_middle_gets_other_credentials_once(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_401_in_the_middle_gets_other_credentials_once(server: Server, tmp_path: Path) -> None:
     bearer = {"type": "bearer", "auth": {"token": "env://TOKEN"}}
     environ = {"TOKEN": "first-token"}
-    bench_ = work(server, tmp_path / "a", monkeypatch, "/expiring", CURSOR, connection=bearer)
+    bench_ = work(server, tmp_path / "a", "/expiring", CURSOR, connection=bearer)
     bench_.environ = environ
     result = bench_.perform("one")
     # The variable has not changed: the answer stands, and its page is named.
@@ -322,49 +291,43 @@ def test_a_401_in_the_middle_gets_other_credentials_once(
         return reply({"items": [new], "next": None if new else "1"})
 
     with Server({"GET /x": changing}) as other:
-        bench_ = work(other, tmp_path / "b", monkeypatch, "/x", CURSOR, connection=bearer)
+        bench_ = work(other, tmp_path / "b", "/x", CURSOR, connection=bearer)
         bench_.environ = environ
         assert bench_.perform("one")["output"] == [False, True]
         assert [item.parameter("after") for item in other.requests] == [None, "1", "1"]
 
 
-def test_every_page_is_judged(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_page_is_judged(server: Server, tmp_path: Path) -> None:
     connection = {
         "fail_when": "{{ response.body.error is defined }}",
         "error_message": "{{ response.body.error }}",
     }
-    bench_ = work(server, tmp_path, monkeypatch, "/failing", CURSOR, connection=connection)
+    bench_ = work(server, tmp_path, "/failing", CURSOR, connection=connection)
     result = bench_.perform("one")
     assert result["error"]["message"] == "page 3: the server answered 200, but it is an error: index rebuilt"
     assert result["record"]["request"]["url"] == f"{server.url}/failing?after=20"
     assert result["record"]["pages"] == 3
     assert '"error": "index rebuilt"' in result["record"]["response"]["body"]
     expect = {"expect": {"that": ["{{ response.pages < 2 }}"]}}
-    result = work(server, tmp_path / "b", monkeypatch, "/cursor", CURSOR, more=expect).perform("one")
+    result = work(server, tmp_path / "b", "/cursor", CURSOR, more=expect).perform("one")
     assert result["error"]["message"].startswith("page 2: expectation 1 is not true")
 
 
-def test_every_page_takes_a_turn(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_page_takes_a_turn(server: Server, tmp_path: Path) -> None:
     slow = {"rate_limit": {"requests": 1, "per": "7s"}}
-    bench_ = work(server, tmp_path, monkeypatch, "/cursor", CURSOR, connection=slow)
+    bench_ = work(server, tmp_path, "/cursor", CURSOR, connection=slow)
     assert bench_.perform("one")["output"] == ALL
     assert bench_.clock.waits == [7.0, 7.0]
 
 
-def test_a_sensitive_list_keeps_its_cursors_to_itself(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench_ = work(
-        server, tmp_path, monkeypatch, "/cursor", {**CURSOR, "max_pages": 2}, more={"sensitive": True}
-    )
+def test_a_sensitive_list_keeps_its_cursors_to_itself(server: Server, tmp_path: Path) -> None:
+    bench_ = work(server, tmp_path, "/cursor", {**CURSOR, "max_pages": 2}, more={"sensitive": True})
     result = bench_.perform("one")
     assert result["record"]["request"]["url"] == f"{server.url}/cursor?after=‹page›"
     assert server.requests[1].parameter("after") == "10"
 
 
-def test_a_secret_that_comes_back_in_a_cursor_is_not_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_that_comes_back_in_a_cursor_is_not_recorded(tmp_path: Path) -> None:
     def leaking(asked: Request) -> Answer:
         token = (asked.header("Authorization") or "").removeprefix("Bearer ")
         if asked.parameter("after"):
@@ -376,7 +339,7 @@ def test_a_secret_that_comes_back_in_a_cursor_is_not_recorded(
         project = simple(
             tmp_path, [request("one", path="/x", paginate=CURSOR)], url=server.url, connection=bearer
         )
-        work_ = bench(project, monkeypatch, environ={"TOKEN": "very-secret-token"})
+        work_ = bench(project, environ={"TOKEN": "very-secret-token"})
         result = work_.perform("one")
         assert server.requests[1].parameter("after") == "very-secret-token"
     assert result["error"]["message"] == "page 2: the server answered 500 Internal Server Error"
@@ -396,7 +359,7 @@ def test_pages_in_a_run_and_its_outputs(server: Server, tmp_path: Path) -> None:
     assert ran.watched.pages == [("one", 1, 10), ("one", 2, 20), ("one", 3, 25)]
 
 
-def test_nothing_of_a_page_is_kept_but_its_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_a_page_is_kept_but_its_items(tmp_path: Path) -> None:
     padding = "x" * 200_000
 
     def big(asked: Request) -> Answer:
@@ -405,7 +368,7 @@ def test_nothing_of_a_page_is_kept_but_its_items(tmp_path: Path, monkeypatch: py
 
     with Server({"GET /x": big}) as server:
         project = simple(tmp_path, [request("one", path="/x", paginate=CURSOR)], url=server.url)
-        work_ = bench(project, monkeypatch)
+        work_ = bench(project)
         tracemalloc.start()
         try:
             result = work_.perform("one")

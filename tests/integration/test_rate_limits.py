@@ -55,14 +55,12 @@ def answering(*answers: Response) -> Server:
         ("duration", "90", 0.25),
     ],
 )
-def test_a_reset_header_is_read_by_its_unit(
-    unit: str, value: str, wait: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reset_header_is_read_by_its_unit(unit: str, value: str, wait: float, tmp_path: Path) -> None:
     reset = {"rate_limit": {"reset": {"header": "x-reset", "unit": unit}}}
     header = {"X-Reset": value.encode().decode("latin-1")}
     with answering(Response(429, headers=header), reply({})) as server:
         project = simple(tmp_path, [request("one", "POST", "/x")], url=server.url, connection=reset)
-        work = bench(project, monkeypatch, clock=Clock(NOW), jitter=lambda: 0.25)
+        work = bench(project, clock=Clock(NOW), jitter=lambda: 0.25)
         assert work.perform("one")["status"] == "succeeded"
     assert work.clock.waits == pytest.approx([wait])
 
@@ -92,19 +90,14 @@ def test_every_unit_of_the_language_can_be_read() -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_what_counts_as_too_many_requests(
-    status: int,
-    headers: dict[str, str],
-    expected: tuple[int, list[float]],
-    method: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    status: int, headers: dict[str, str], expected: tuple[int, list[float]], method: str, tmp_path: Path
 ) -> None:
     limit = {**LIMITED, "reset": {"header": "X-Reset", "unit": "delta_s"}}
     with answering(Response(status, headers=headers), reply({})) as server:
         project = simple(
             tmp_path, [request("one", method, "/x")], url=server.url, connection={"rate_limit": limit}
         )
-        work = bench(project, monkeypatch)
+        work = bench(project)
         result = work.perform("one")
         assert (server.count(), work.clock.waits) == expected
     if headers.get("X-Reset") == "121":
@@ -112,21 +105,21 @@ def test_what_counts_as_too_many_requests(
         assert "`limits.retry_after`" in result["error"]["help"]
 
 
-def test_a_403_that_means_too_many_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_403_that_means_too_many_says_so(tmp_path: Path) -> None:
     with answering(Response(403, headers={"X-Left": "0"})) as server:
         project = simple(
             tmp_path, [request("one", path="/x")], url=server.url, connection={"rate_limit": LIMITED}
         )
-        error = bench(project, monkeypatch).perform("one")["error"]
+        error = bench(project).perform("one")["error"]
     assert error["message"] == "the server answered 403 Forbidden (after 3 attempts)"
     assert error["help"] == "too many requests in too short a time, as the API says it"
 
 
-def test_limits_raise_what_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_raise_what_is_obeyed(tmp_path: Path) -> None:
     limits = {"retry_after": "10m", "retrying": "15m"}
     with faults() as server:
         action = request("one", path="/flaky/9/503/r?after=500", more={"retry": {"attempts": 9}})
-        work = bench(simple(tmp_path, [action], url=server.url, limits=limits), monkeypatch)
+        work = bench(simple(tmp_path, [action], url=server.url, limits=limits))
         result = work.perform("one")
     assert work.clock.waits == [500.0]
     assert "(after 2 attempts; the time for retries, 15m, is used up)" in result["error"]["message"]
@@ -136,7 +129,7 @@ def test_limits_raise_what_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 # --- rate limit and concurrency of a run
 
 
-def test_the_rate_holds_over_actions_and_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_holds_over_actions_and_attempts(tmp_path: Path) -> None:
     at: list[float] = []
     clock = Clock()
 
@@ -147,19 +140,17 @@ def test_the_rate_holds_over_actions_and_attempts(tmp_path: Path, monkeypatch: p
     actions = [request(f"step{number}", path="/x") for number in range(4)]
     limit = {"rate_limit": {"requests": 2, "per": "10s"}, "retry": {"backoff": {"first": "1s"}}}
     with Server({"GET /x": handler}) as server:
-        work = bench(simple(tmp_path, actions, url=server.url, connection=limit), monkeypatch, clock=clock)
+        work = bench(simple(tmp_path, actions, url=server.url, connection=limit), clock=clock)
         results = work.perform(*(f"step{number}" for number in range(4)))
     assert at == [0.0, 5.0, 10.0, 15.0, 20.0]
     assert [result["status"] for result in results] == ["succeeded"] * 4
 
 
-def test_the_wait_for_a_turn_is_told_and_counts_into_no_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_wait_for_a_turn_is_told_and_counts_into_no_time(tmp_path: Path) -> None:
     actions = [request(f"step{number}", path="/status/200", more={"timeout": "5s"}) for number in range(2)]
     limit = {"rate_limit": {"requests": 1, "per": "10m"}}
     with faults() as server:
-        work = bench(simple(tmp_path, actions, url=server.url, connection=limit), monkeypatch)
+        work = bench(simple(tmp_path, actions, url=server.url, connection=limit))
         first, second = work.perform("step0", "step1")
         assert server.count() == 2
     assert work.clock.waits == [600.0]
@@ -168,11 +159,11 @@ def test_the_wait_for_a_turn_is_told_and_counts_into_no_time(
     assert first["status"] == second["status"] == "succeeded"
 
 
-def test_the_wait_for_a_turn_is_no_time_for_retries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_a_turn_is_no_time_for_retries(tmp_path: Path) -> None:
     limit = {"rate_limit": {"requests": 1, "per": "10m"}}
     with faults() as server:
         project = simple(tmp_path, [request("one", path="/flaky/2/503/q")], url=server.url, connection=limit)
-        work = bench(project, monkeypatch)
+        work = bench(project)
         assert work.perform("one")["output"] == {"attempt": 3}
     assert work.clock.waits == [1.0, 599.0, 2.0, 598.0]
 
@@ -246,13 +237,11 @@ KEYED = {"idempotency": {"header": "X-Key"}}
 
 
 @pytest.mark.parametrize("path", ["/reset", "/status/502", "/hold", "/status/503"])
-def test_a_key_makes_a_post_repeatable_and_stays_the_same(
-    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_makes_a_post_repeatable_and_stays_the_same(path: str, tmp_path: Path) -> None:
     more = {"timeout": "40ms" if path == "/hold" else "5s"}
     with faults() as server:
         actions = [request("one", "POST", path, more=more), request("two", "PATCH", path, more=more)]
-        work = bench(simple(tmp_path, actions, url=server.url, connection=KEYED), monkeypatch)
+        work = bench(simple(tmp_path, actions, url=server.url, connection=KEYED))
         first, _ = work.perform("one", "two")
         keys = [item.header("X-Key") for item in server.requests]
     assert tries(first) == 3
@@ -261,7 +250,7 @@ def test_a_key_makes_a_post_repeatable_and_stays_the_same(
     assert first["record"]["request"]["headers"]["X-Key"] == keys[0]
 
 
-def test_who_carries_a_key_and_whose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_carries_a_key_and_whose(tmp_path: Path) -> None:
     inputs = {"inputs": {"none": {"default": None}}}
     with faults() as server:
         actions = [
@@ -271,7 +260,7 @@ def test_who_carries_a_key_and_whose(tmp_path: Path, monkeypatch: pytest.MonkeyP
             request("left_out", "POST", "/status/502", headers={"X-KEY": "{{ inputs.none }}"}),
         ]
         project = simple(tmp_path, actions, url=server.url, connection=KEYED, **inputs)
-        work = bench(project, monkeypatch)
+        work = bench(project)
         results = work.perform("get", "put", "own", "left_out")
         keys = {item.header("X-Key") for item in server.requests}
     assert keys == {None, "run-1-mine"}

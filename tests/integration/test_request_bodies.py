@@ -77,7 +77,7 @@ def result_of(
     if "graphql" in fields:
         del action["request"]["method"]
     project = simple(root, [action], url=server.url, **workflow)
-    result: JsonObject = bench(project, monkeypatch, environ=environ or {}).perform("one")
+    result: JsonObject = bench(project, environ=environ or {}).perform("one")
     return result
 
 
@@ -250,9 +250,7 @@ def test_an_answer_before_the_end_of_the_body(
 
 
 @pytest.mark.parametrize("transport", ["httptools", "httpx"])
-def test_a_server_that_does_not_take_the_body(
-    transport: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_does_not_take_the_body(transport: str, server: Server, tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
         file.truncate(64 << 20)
     with silent_port() as port:
@@ -265,7 +263,7 @@ def test_a_server_that_does_not_take_the_body(
             ],
             url=f"http://127.0.0.1:{port}",
         )
-        error = bench(found, monkeypatch, environ={"RUNNER_TRANSPORT": transport}).perform("one")["error"]
+        error = bench(found, environ={"RUNNER_TRANSPORT": transport}).perform("one")["error"]
     assert error["kind"] == "timeout"
     assert error["message"] == f"127.0.0.1:{port} did not take the body of the request within 500ms"
     assert "raise `timeout`" in error["help"]

@@ -53,12 +53,10 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
-def result_of(
-    url: str, work: Path, monkeypatch: pytest.MonkeyPatch, path: str, save_to: str, **more: Any
-) -> JsonObject:
+def result_of(url: str, work: Path, path: str, save_to: str, **more: Any) -> JsonObject:
     action = request("one", "GET", path, save_to=save_to, more=more)
     project = simple(work.parent / "project", [action], url=url, inputs={"name": {"default": "../../x"}})
-    result: JsonObject = bench(project, monkeypatch).perform("one")
+    result: JsonObject = bench(project).perform("one")
     return result
 
 
@@ -67,10 +65,8 @@ def files_in(work: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/pdf", "/packed", "/here"])
-def test_the_output_says_what_was_saved(
-    path: str, server: Server, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result = result_of(server.url, work, monkeypatch, path, "a/b/{{ inputs.name }}.pdf")
+def test_the_output_says_what_was_saved(path: str, server: Server, work: Path) -> None:
+    result = result_of(server.url, work, path, "a/b/{{ inputs.name }}.pdf")
     name = "a/b/%2E.%2F..%2Fx.pdf"
     assert result["output"] == {
         "path": name,
@@ -83,21 +79,19 @@ def test_the_output_says_what_was_saved(
     assert "body" not in result["record"]["response"]
 
 
-def test_it_replaces_a_file_and_follows_retries(
-    server: Server, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_replaces_a_file_and_follows_retries(server: Server, work: Path) -> None:
     (work / "x").write_text("what was there")
-    result = result_of(server.url, work, monkeypatch, "/flaky", "x", output="{{ response.body.bytes }}")
+    result = result_of(server.url, work, "/flaky", "x", output="{{ response.body.bytes }}")
     assert (result["output"], tries(result)) == (15, 2)
     assert files_in(work) == ["x"]
     assert (work / "x").read_bytes() == b'{"why": "busy"}'
-    assert result_of(server.url, work, monkeypatch, "/empty", "x")["output"]["bytes"] == 0
+    assert result_of(server.url, work, "/empty", "x")["output"]["bytes"] == 0
 
 
-def test_no_limit_and_no_memory(server: Server, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_limit_and_no_memory(server: Server, work: Path) -> None:
     tracemalloc.start()
     try:
-        result = result_of(server.url, work, monkeypatch, "/large/40", "x")
+        result = result_of(server.url, work, "/large/40", "x")
         assert tracemalloc.get_traced_memory()[1] < 12 << 20
     finally:
         tracemalloc.stop()
@@ -117,12 +111,10 @@ def test_no_limit_and_no_memory(server: Server, work: Path, monkeypatch: pytest.
         ("/body/bad-gzip", {}, "protocol"),
     ],
 )
-def test_nothing_is_left_after_a_failure(
-    path: str, more: JsonObject, kind: str, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_left_after_a_failure(path: str, more: JsonObject, kind: str, work: Path) -> None:
     (work / "x").write_text("what was there")
     with faults() as broken:
-        result = result_of(broken.url, work, monkeypatch, path, "x", retry={"attempts": 2}, **more)
+        result = result_of(broken.url, work, path, "x", retry={"attempts": 2}, **more)
     assert result["error"]["kind"] == kind, result["error"]
     assert files_in(work) == ["x"]
     assert (work / "x").read_text() == "what was there"
@@ -130,8 +122,8 @@ def test_nothing_is_left_after_a_failure(
         assert result["record"]["response"]["body"] == '{"status": 404}'
 
 
-def test_a_packed_body_that_is_cut(server: Server, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert result_of(server.url, work, monkeypatch, "/bad-packed", "x")["error"]["kind"] == "protocol"
+def test_a_packed_body_that_is_cut(server: Server, work: Path) -> None:
+    assert result_of(server.url, work, "/bad-packed", "x")["error"]["kind"] == "protocol"
     assert files_in(work) == []
 
 
@@ -152,9 +144,7 @@ def test_a_packed_body_that_is_cut(server: Server, work: Path, monkeypatch: pyte
         ("{{ '.git' | raw }}/hooks/pre-commit", "`.git` belongs to the project"),
     ],
 )
-def test_where_nothing_is_saved(
-    save_to: str, part: str, server: Server, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_nothing_is_saved(save_to: str, part: str, server: Server, work: Path) -> None:
     outside = work.parent / "outside"
     outside.mkdir()
     (outside / "x").write_text("mine")
@@ -162,7 +152,7 @@ def test_where_nothing_is_saved(
     (work / "linked").symlink_to(outside)
     (work / "folder").mkdir()
     (work / "file").write_text("")
-    result = result_of(server.url, work, monkeypatch, "/pdf", save_to)
+    result = result_of(server.url, work, "/pdf", save_to)
     assert result["status"] == "failed", result
     assert part in result["error"]["message"], result["error"]
     assert files_in(work) == ["file", "link"]
@@ -190,7 +180,7 @@ def test_what_the_disk_says(
         return real(*given, **more)
 
     monkeypatch.setattr(os, call, failing)
-    result = result_of(server.url, work, monkeypatch, "/pdf", "x")
+    result = result_of(server.url, work, "/pdf", "x")
     monkeypatch.undo()
     assert result["error"]["kind"] == "file"
     assert result["error"]["message"] == part

@@ -41,7 +41,6 @@ def server() -> Iterator[Server]:
 
 def result_of(
     root: Path,
-    monkeypatch: pytest.MonkeyPatch,
     url: str,
     path: str = "/x",
     environ: Any = None,
@@ -49,7 +48,7 @@ def result_of(
 ) -> JsonObject:
     action = request("one", "GET", path, more={"retry": {"attempts": 1}})
     project = simple(root, [action], url=url, connection=connection)
-    result: JsonObject = bench(project, monkeypatch, environ=environ or {}).perform("one")
+    result: JsonObject = bench(project, environ=environ or {}).perform("one")
     return result
 
 
@@ -57,16 +56,12 @@ def result_of(
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
-def test_socks(
-    scheme: str, server: Server, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_socks(scheme: str, server: Server, authority: Authority, tmp_path: Path) -> None:
     with SocksProxy(server.port) as proxy:
         url = "http://api.test"
-        by_key = result_of(
-            tmp_path / "1", monkeypatch, url, allow_http=True, proxy=f"{scheme}://{proxy.place}"
-        )
+        by_key = result_of(tmp_path / "1", url, allow_http=True, proxy=f"{scheme}://{proxy.place}")
         environ = {"ALL_PROXY": f"{scheme}://{proxy.place}"}
-        by_environment = result_of(tmp_path / "2", monkeypatch, url, allow_http=True, environ=environ)
+        by_environment = result_of(tmp_path / "2", url, allow_http=True, environ=environ)
     assert (
         by_key["output"] == by_environment["output"] == {"host": "api.test", "proxied": None, "target": "/x"}
     )
@@ -74,28 +69,22 @@ def test_socks(
     tls = Server({"* /**": echo}, tls=authority.server_context("api.test"))
     with tls, SocksProxy(tls.port) as proxy:
         ca = {"ca": str(authority.ca_file)}
-        found = result_of(
-            tmp_path / "3", monkeypatch, "https://api.test", tls=ca, proxy=f"{scheme}://{proxy.place}"
-        )
+        found = result_of(tmp_path / "3", "https://api.test", tls=ca, proxy=f"{scheme}://{proxy.place}")
     assert found["output"]["host"] == "api.test"
 
 
-def test_the_login_of_a_proxy_comes_from_a_secret(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_login_of_a_proxy_comes_from_a_secret(server: Server, tmp_path: Path) -> None:
     proxy: JsonObject = {"username": "robot", "password": "env://PROXY"}
     with SocksProxy(server.port, login=("robot", PASSWORD)) as socks:
         proxy["url"] = f"socks5h://{socks.place}"
         given: JsonObject = {"allow_http": True, "proxy": proxy}
-        good = result_of(tmp_path / "1", monkeypatch, "http://api.test", environ={"PROXY": PASSWORD}, **given)
-        bad = result_of(
-            tmp_path / "2", monkeypatch, "http://api.test", environ={"PROXY": "wrong/one@"}, **given
-        )
+        good = result_of(tmp_path / "1", "http://api.test", environ={"PROXY": PASSWORD}, **given)
+        bad = result_of(tmp_path / "2", "http://api.test", environ={"PROXY": "wrong/one@"}, **given)
     assert good["status"] == "succeeded", good
     assert bad["error"]["message"].startswith(f"the proxy {socks.place} did not open a way to api.test:80")
     # An HTTP proxy gets the whole request of plain http.
     proxy["url"] = server.url
-    found = result_of(tmp_path / "3", monkeypatch, "http://api.test", environ={"PROXY": PASSWORD}, **given)
+    found = result_of(tmp_path / "3", "http://api.test", environ={"PROXY": PASSWORD}, **given)
     assert found["error"]["kind"] == "unexpected-status"  # what answers here is no proxy
     assert server.requests[-1].header("Proxy-Authorization") == "Basic cm9ib3Q6YTpwYXNzL3dvcmRAcHJveHk="
     assert server.requests[-1].target == "http://api.test/x"
@@ -115,11 +104,11 @@ def test_the_login_of_a_proxy_comes_from_a_secret(
     ]
 
 
-def test_a_proxy_that_refuses(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_refuses(server: Server, tmp_path: Path) -> None:
     with SocksProxy(server.port, reply=4) as proxy:
-        error = result_of(
-            tmp_path, monkeypatch, "http://api.test", allow_http=True, proxy=f"socks5://{proxy.place}"
-        )["error"]
+        error = result_of(tmp_path, "http://api.test", allow_http=True, proxy=f"socks5://{proxy.place}")[
+            "error"
+        ]
     assert error["kind"] == "connection"
     assert error["message"] == f"the proxy {proxy.place} did not open a way to api.test:80"
 
@@ -132,7 +121,7 @@ def test_a_package_that_is_missing_is_named(
     package: str, connection: JsonObject, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(httpx_transport, "find_spec", lambda name: None if name == package else object())
-    error = result_of(tmp_path, monkeypatch, "https://api.test", **connection)["error"]
+    error = result_of(tmp_path, "https://api.test", **connection)["error"]
     assert error["kind"] == "connection"
     assert error["message"].endswith("the package for it is not installed")
     assert error["help"] == f"pip install 'runner.d[{extra}]'"
@@ -152,36 +141,33 @@ def short_directory(tmp_path: Path) -> Iterator[Path]:
         link.unlink()
 
 
-def test_a_unix_socket(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_unix_socket(server: Server, tmp_path: Path) -> None:
     environ = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     with short_directory(tmp_path) as short, UnixSocket(tmp_path / "s", server.port):
         path = str(short / "s")
         for transport in ("httptools", "httpx"):
             found = result_of(
                 tmp_path / transport,
-                monkeypatch,
                 "http://localhost/v1",
                 "/hop",
                 environ={**environ, "RUNNER_TRANSPORT": transport},
                 socket=path,
             )
             assert found["output"]["host"] == "localhost", found
-        gone = result_of(tmp_path / "g", monkeypatch, "http://localhost", socket=str(short / "gone"))
+        gone = result_of(tmp_path / "g", "http://localhost", socket=str(short / "gone"))
         (tmp_path / "file").write_text("")
-        file = result_of(tmp_path / "f", monkeypatch, "http://localhost", socket=str(short / "file"))
+        file = result_of(tmp_path / "f", "http://localhost", socket=str(short / "file"))
         left = str(short / "left")
         with socket.socket(socket.AF_UNIX) as unheard:
             unheard.bind(left)
-            deaf = result_of(tmp_path / "deaf", monkeypatch, "http://localhost", socket=left)
+            deaf = result_of(tmp_path / "deaf", "http://localhost", socket=left)
     assert gone["error"]["message"] == f"the socket {short / 'gone'} is not there"
     assert file["error"]["message"] == f"the socket {short / 'file'} has nobody who listens"
     assert deaf["error"]["message"] == f"the socket {left} has nobody who listens"
     assert gone["error"]["kind"] == "connection"
 
 
-def test_another_origin_is_not_behind_the_socket(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_origin_is_not_behind_the_socket(server: Server, tmp_path: Path) -> None:
     elsewhere = Server({"GET /there": lambda _: reply({"over": "tcp"})})
     with elsewhere, short_directory(tmp_path) as short:
         home = Server({"* /go": lambda _: Response(302, headers={"Location": f"{elsewhere.url}/there"})})
@@ -189,13 +175,13 @@ def test_another_origin_is_not_behind_the_socket(
             action = request("one", "GET", "/go", redirects="follow")
             connection = {"socket": str(short / "s")}
             project = simple(tmp_path / "p", [action], url="http://localhost", connection=connection)
-            assert bench(project, monkeypatch).perform("one")["output"] == {"over": "tcp"}
+            assert bench(project).perform("one")["output"] == {"over": "tcp"}
 
 
 # --- IPv6, HTTP/2
 
 
-def test_an_ipv6_literal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ipv6_literal(tmp_path: Path) -> None:
     listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
     port = listener.getsockname()[1]
     listener.close()
@@ -204,7 +190,7 @@ def test_an_ipv6_literal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     running._listener = socket.create_server(("::1", port), family=socket.AF_INET6)
     running._acceptor.start()
     try:
-        found = result_of(tmp_path, monkeypatch, f"http://[::1]:{port}/v1")
+        found = result_of(tmp_path, f"http://[::1]:{port}/v1")
     finally:
         running._stopping.set()
         socket.create_connection(("::1", port), timeout=5).close()
@@ -223,13 +209,13 @@ def test_http_2_where_it_is_offered(
         actions = [request("one"), request("two", "POST", "/up", body={"file": "f"})]
         connection = {"tls": tls, "http2": True}
         project = simple(tmp_path / "1", actions, url=both.url, connection=connection)
-        one, two = bench(project, monkeypatch).perform("one", "two")
+        one, two = bench(project).perform("one", "two")
         assert one["output"] == two["output"] == {"version": 2}
         assert [(method, path, len(body)) for method, path, body in both.requests] == [
             ("GET", "/", 0),
             ("POST", "/up", 200_000),
         ]
     with Http2Server(authority.server_context()) as both:
-        assert result_of(tmp_path / "2", monkeypatch, both.url, tls=tls)["output"] == "h1.1"
-    assert result_of(tmp_path / "3", monkeypatch, server.url, http2=True)["status"] == "succeeded"
+        assert result_of(tmp_path / "2", both.url, tls=tls)["output"] == "h1.1"
+    assert result_of(tmp_path / "3", server.url, http2=True)["status"] == "succeeded"
     assert "h2" in sys.modules
