@@ -43,6 +43,9 @@ class Journal:
         self._redactor = redactor
         self._warn = warn
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        self._begun: dict[str, int] = {}
+        """Where in `_pending` the beginning of a step stands; its end takes that place."""
+        self._open: set[str] = set()
         self._waiting: list[asyncio.Future[None]] = []
         self._now: asyncio.Handle | None = None
         self._soon: asyncio.TimerHandle | None = None
@@ -69,18 +72,22 @@ class Journal:
         """Write that a step begins. What may be repeated needs not wait for the file; raises HistoryError."""
         if not harmless and self.broken is not None:
             raise self.broken
+        self._begun[key] = len(self._pending)
         self._add(_STARTED, (self._run, key, self.execution, harmless))
+        alone = not self._open
+        self._open.add(key)
         if harmless:
             self._later()
         else:
-            await self._committed()
+            await self._committed(alone=alone)
 
     async def ended(self, key: str, state: str, result: JsonObject | None, *, harmless: bool) -> None:
         """Write how a step ended, and wait until that is in the file. A file that fails is told once, the result stands."""
         text = None if result is None else self._text(result)
-        self._add(_ENDED, (self._run, key, self.execution, state, harmless, text))
+        self._add(_ENDED, (self._run, key, self.execution, state, harmless, text), self._begun.pop(key, None))
+        self._open.discard(key)
         try:
-            await self._committed()
+            await self._committed(alone=not self._open)
         except HistoryError as problem:
             if not self._told:
                 self._told = True
@@ -89,6 +96,7 @@ class Journal:
     def not_started(self, key: str) -> None:
         """Take back what `started` wrote: the step was stopped before it did anything."""
         self._add("DELETE FROM step WHERE run = ? AND key = ? AND state = 'started'", (self._run, key))
+        self._open.discard(key)
         self._later()
 
     def event(self, data: JsonObject) -> None:
@@ -102,6 +110,7 @@ class Journal:
         """Write what waits."""
         waiting, self._waiting = self._waiting, []
         pending, self._pending = self._pending, []
+        self._begun.clear()
         for handle in (self._now, self._soon):
             if handle is not None:
                 handle.cancel()
@@ -119,18 +128,27 @@ class Journal:
             else:
                 each.set_exception(self.broken)
 
-    def _add(self, statement: str, values: tuple[Any, ...]) -> None:
-        if self.broken is None:
+    def _add(self, statement: str, values: tuple[Any, ...], place: int | None = None) -> None:
+        if self.broken is not None:
+            return
+        if place is None:
             self._pending.append((statement, values))
+        else:
+            self._pending[place] = (statement, values)
 
     def _later(self) -> None:
         """Write within `SOON`."""
         if self._now is None and self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(SOON, self.flush)
 
-    async def _committed(self) -> None:
+    async def _committed(self, *, alone: bool) -> None:
+        """Wait until everything is in the file; where no other step is under way, nothing can join, and it is written now."""
+        if alone:
+            self.flush()
         if self.broken is not None:
             raise self.broken
+        if alone:
+            return
         loop = asyncio.get_running_loop()
         waiting = loop.create_future()
         self._waiting.append(waiting)
