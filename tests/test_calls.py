@@ -18,10 +18,10 @@ from runner.scope import RunStoppedError
 from runner.session import Session
 from runner.vault_policy import uses
 from runner.watching import Stop
+from tests.interpreter.script import RUN, Script, drive, failed, ok, reading, step
 from tests.projects import Watched, make, planned, run
 from tests.servers.faults import faults
 from tests.servers.http import Server
-from tests.test_engine import RUN, Script, drive, failed, ok, reading, step
 
 JsonObject = dict[str, Any]
 SECRET = "caller-secret-4711"

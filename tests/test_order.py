@@ -16,9 +16,9 @@ from runner.engine import Interpreter
 from runner.errors import Failure, FailureKind
 from runner.model import Workflow
 from runner.order import Order
+from tests.interpreter.script import RUN, Script, step
 from tests.projects import make, planned
 from tests.rules.projects import loaded
-from tests.test_engine import RUN, Script, step
 
 JsonObject = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""The interpreter against a scope that follows a script."""
