@@ -9,7 +9,7 @@ import pytest
 
 from runner.errors import FailureError
 from runner.filters import FILTERS, FilterError, type_name
-from tests.template_maker import made
+from tests.template.maker import made
 
 CONTEXT = {
     "inputs": {

@@ -17,7 +17,7 @@ from runner.template import Mode
 from tests.projects import bench, planned, request, simple, tries
 from tests.servers.http import Handler, Request, Response, Server, Takeover, reply
 from tests.servers.listeners import silent_port
-from tests.template_maker import made
+from tests.template.maker import made
 
 JsonObject = dict[str, Any]
 CSV = "id,name\r\n1,Zoë\r\n".encode()
