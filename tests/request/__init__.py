@@ -1,0 +1,1 @@
+"""One request, rendered and sent to a server that logs what arrives."""
