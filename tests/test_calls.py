@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +19,10 @@ from runner.vault_policy import uses
 from runner.watching import Stop
 from tests.interpreter.script import RUN, Script, drive, failed, ok, reading, step
 from tests.projects import Watched, make, planned, run
-from tests.servers.faults import faults
 from tests.servers.http import Server
 
 JsonObject = dict[str, Any]
 SECRET = "caller-secret-4711"
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Server]:
-    with faults() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _forget(api: Server) -> None:
-    api.clear()
 
 
 def call(id: str, workflow: str, given: JsonObject | None = None, **more: Any) -> JsonObject:

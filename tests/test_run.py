@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,10 @@ from runner.secrets.env import EnvSource
 from runner.sensitive import Redactor, Secret
 from runner.watching import Stop
 from tests.projects import Watched, finished, make, planned, request, run, simple
-from tests.servers.faults import faults
 from tests.servers.http import Server
 
 JsonObject = dict[str, Any]
 CLEANUP: JsonObject = {"finally": [request("clean", path="/body/json")]}
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Server]:
-    with faults() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _forget(api: Server) -> None:
-    api.clear()
 
 
 # --- results

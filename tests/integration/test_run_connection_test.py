@@ -1,7 +1,7 @@
 """`connections test` against real servers: each classification, and what it says."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,6 @@ from tests.servers.listeners import refused_port
 
 JsonObject = dict[str, Any]
 TOKEN = "the-secret-token"
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Server]:
-    with faults() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _forget(api: Server) -> None:
-    api.clear()
 
 
 def connection(url: str, path: str | None = None, **more: Any) -> JsonObject:
