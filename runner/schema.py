@@ -238,13 +238,16 @@ def _explain(problem: Any, locate: Locate, whole: Any) -> Iterable[tuple[Pointer
 
 
 def _unknown_keys(problem: Any, pointer: Pointer, locate: Locate) -> Iterable[tuple[Pointer, Diagnostic]]:
+    from runner.foreign_keys import meant
+
     known = set(problem.schema.get("properties", {}))
     patterns = list(problem.schema.get("patternProperties", {}))
     for key in problem.instance:
         if key in known or any(re.search(pattern, key) for pattern in patterns):
             continue
-        message, remedy = f"unknown key '{key}'", names_hint(key, known, what="keys here")
-        where = (*pointer, key)
+        foreign = meant(key, known)
+        remedy = f"write '{foreign}'" if foreign else names_hint(key, known, what="keys here")
+        message, where = f"unknown key '{key}'", (*pointer, key)
         yield where, error("unknown-key", message, locate(where, True), help=remedy)
 
 

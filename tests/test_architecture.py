@@ -25,7 +25,7 @@ LAYERS: dict[str, frozenset[str]] = {
             """,
         "load": """
             yaml_scalars yaml_faults yaml_values document
-            language language_files language_traffic language_presets language_connection schema schema_parts
+            language language_files language_traffic language_presets language_connection schema schema_parts foreign_keys
             filters template template_paths template_bounds template_engine template_parser template_references template_trees
             template_values template_cache template_text
             expression expression_walk

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from runner.foreign_keys import FOREIGN
+from runner.language import schema_text
 from runner.schema import problems_of, schema_problem, written
 from tests.rules.projects import TICKETS, brief
 from tests.rules.projects import spine as findings
@@ -55,6 +57,27 @@ def test_connections(text: str, rule: str, message: str, marked: str, tmp_path: 
     assert [line[:2] for line in found] == [(rule, message)]
     assert found[0][2].strip() == marked
     assert found[0][3] or rule == "invalid-value" or "must be" in message, "every message has a remedy"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("when: x", "write 'if'"),
+        ("depends-on: [x]", "write 'needs'"),
+        ("dependsOn: [x]", "write 'needs'"),
+        ("register: x", "write 'output'"),
+        ("tiemout: 3s", "did you mean 'timeout'?"),
+    ],
+)
+def test_keys_of_other_tools(text: str, remedy: str, tmp_path: Path) -> None:
+    files = {"workflows.d/a.yaml": f"actions:\n  - id: one\n    set: {{a: 1}}\n    {text}\n"}
+    assert [(rule, told) for rule, _, _, told in said(tmp_path, files)] == [("unknown-key", remedy)]
+
+
+def test_each_key_of_another_tool_stands_for_one_that_there_is() -> None:
+    here = "".join(schema_text(name) for name in ("workflow", "connection"))
+    for key, names in FOREIGN.items():
+        assert all(f'"{name}"' in here for name in names), key
 
 
 def test_an_unknown_type_is_suggested(tmp_path: Path) -> None:
