@@ -219,7 +219,7 @@ def _limited(connection: Connection, answer: JsonObject | None) -> bool:
 
 
 _REMEDIES = {
-    "unauthorized": "the credentials are not accepted: replace them in Vault, and check the type and prefix",
+    "unauthorized": "the credentials are not accepted: replace them where they are stored, and check the type and prefix",
     "forbidden": "the credentials are valid but may not do this: check their scopes",
     "rate limited": "try again later; the credentials were not judged",
 }

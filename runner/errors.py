@@ -117,6 +117,8 @@ class SecretProblem:
     message: str
     help: str | None = None
     spans: tuple[Span, ...] = field(default=())
+    absent: bool = False
+    """Nothing is stored there: what is written there helps."""
 
 
 class SecretsError(RunnerError):

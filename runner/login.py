@@ -3,15 +3,16 @@
 Nothing is written before it was tested, and only where nobody else has written since it was read.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import field
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import field, replace
 from typing import Any
 
 from runner import registry
 from runner.auth import Person
 from runner.auth_fields import fields_of
 from runner.connection_test import UNTESTED, send_test, test_workflow
-from runner.errors import JsonObject, SecretsError, UsageError
+from runner.errors import Failure, FailureError, FailureKind, JsonObject, SecretsError, UsageError
 from runner.frozen import dataclass
 from runner.means import ConnectionMeans
 from runner.model import Action, Connection, Workflow
@@ -27,6 +28,10 @@ HOST_NOTE = "runner_host"
 CONNECTION_NOTE = "runner_connection"
 RUN_FIELDS = frozenset({"access_token", "expires_at", "obtained_at", "scope", "token_host", "claim", "dead"})
 """What runs and logins keep beside a refresh token: another consent replaces all of it."""
+
+
+OVER = 3
+"""How often a consent is tried to be written where others write at the same time."""
 
 
 class Draft:
@@ -50,6 +55,9 @@ class Draft:
 
     async def check_writable(self, version: int) -> None:
         """Be writable."""
+
+    async def check_deletable(self) -> None:
+        """Be deletable."""
 
     async def describe(self, notes: Mapping[str, str], *, few_versions: bool = False) -> None:
         """Keep no notes."""
@@ -88,6 +96,7 @@ class Login:
         self.session = session
         self.refs = refs
         self.places: tuple[Place, ...] = ()
+        self._given: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -111,14 +120,14 @@ class Login:
         if not refs:
             what = "the environment" if done else "no secret"
             raise UsageError(
-                f"the connection '{name}' takes its credentials from {what}: there is nothing to store in Vault",
+                f"the connection '{name}' takes its credentials from {what}: there is nothing to store in Vault, or to delete",
                 help="secret fields of `auth` that are vault:// references can be stored",
             )
         for each, ref in refs.items():
             if ref.version is not None:
                 place = connection.auth_secrets[each].span
                 raise UsageError(
-                    f"{place}: {connection.said(f'auth.{each}')} is pinned to version {ref.version}, and a login writes a new one",
+                    f"{place}: {connection.said(f'auth.{each}')} is pinned to version {ref.version}, and a login or logout is about the newest",
                     help="remove '?version=...' from the reference",
                 )
         session = Session(
@@ -129,12 +138,10 @@ class Login:
     @property
     def host(self) -> str:
         """The host that the credentials are for."""
-        variables = {"environment": self.project.environment, "vars": dict(self.project.vars)}
+        return host_of(self.connection.base_url, self._shown)
 
-        def show(tree: Tree) -> Any:
-            return render(tree, variables)
-
-        return host_of(self.connection.base_url, show)
+    def _shown(self, tree: Tree) -> Any:
+        return render(tree, {"environment": self.project.environment, "vars": dict(self.project.vars)})
 
     @property
     def consented(self) -> frozenset[str]:
@@ -150,56 +157,77 @@ class Login:
             names = [name for name in names if name not in present]
         return tuple(names)
 
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The secret fields that may be given: all but those that come from a consent, whether they are stored or not."""
+        return tuple(name for name in self.refs if name not in self.consented)
+
+    def take(self, names: Iterable[str]) -> None:
+        """Be told which fields are given without being asked for."""
+        self._given = frozenset(names)
+
     def word(self, name: str) -> str:
         """Name a secret field as the file does, under `auth`."""
         return self.connection.said(f"auth.{name}").removeprefix("auth.")
 
     async def open(self, *, writing: bool = True) -> None:
-        """Read what is stored now, and prove as far as Vault tells that it may be replaced; raises SecretsError."""
+        """Read what is stored now, and prove as far as Vault tells that it may be replaced, else deleted; raises SecretsError."""
         by_path: dict[str, dict[str, ResolvedRef]] = {}
         for name, ref in self.refs.items():
             by_path.setdefault(ref.path, {})[name] = ref
-        places = []
-        for wanted in by_path.values():
-            first = next(iter(wanted))
-            store = self.session.store(self.connection.auth_secrets[first])
-            assert store is not None
-            fields, version = await store.read()
-            for name, value in fields.items():
-                if isinstance(value, str) and (
-                    name not in RUN_FIELDS or name == "access_token"
-                ):  # notes of a run are no secrets
-                    self.session.redactor.add(value, f"{store.label}#{name}")
-            present = frozenset(
+        with self._placed():
+            self.places = tuple([await self._place(wanted) for wanted in by_path.values()])
+            for place in self.written if writing else self.ended:
+                await (
+                    place.store.check_writable(place.version) if writing else place.store.check_deletable()
+                )
+
+    async def _place(self, wanted: Mapping[str, ResolvedRef]) -> Place:
+        store = self.session.store(self.connection.auth_secrets[next(iter(wanted))])
+        assert store is not None
+        fields, version = await store.read()
+        for name, value in fields.items():
+            # Notes of a run are no secrets.
+            if isinstance(value, str) and (name not in RUN_FIELDS or name == "access_token"):
+                self.session.redactor.add(value, f"{store.label}#{name}")
+        return Place(
+            store=store,
+            version=version,
+            present=frozenset(
                 name
                 for name, ref in wanted.items()
                 if isinstance(fields.get(ref.field), str) and fields[ref.field]
+            ),
+            wanted=wanted,
+            host=(await store.notes()).get(HOST_NOTE) if version else None,
+            others=tuple(sorted(set(fields) - self._own(wanted))),
+            stored=fields,
+        )
+
+    def _own(self, wanted: Mapping[str, ResolvedRef]) -> set[str]:
+        """Name the fields of a path that are this connection's: those it refers to, and what runs keep beside them."""
+        of_runs = wanted.keys() & (self.connection.auth_consented | self.connection.auth_written)
+        return {ref.field for ref in wanted.values()} | (RUN_FIELDS if of_runs else set())
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        """Add the places of the references to what Vault says of a path."""
+        try:
+            yield
+        except SecretsError as error:
+            spans = {ref.path: self.connection.auth_secrets[name].span for name, ref in self.refs.items()}
+            problems = tuple(
+                each
+                if each.spans or each.reference not in spans
+                else replace(each, spans=(spans[each.reference],))
+                for each in error.problems
             )
-            own = {ref.field for ref in wanted.values()}
-            kept = own | (
-                RUN_FIELDS
-                if set(wanted) & set(self.connection.auth_consented | self.connection.auth_written)
-                else set()
-            )
-            place = Place(
-                store=store,
-                version=version,
-                present=present,
-                wanted=wanted,
-                host=(await store.notes()).get(HOST_NOTE) if version else None,
-                others=tuple(sorted(set(fields) - kept)),
-                stored=fields,
-            )
-            places.append(place)
-        self.places = tuple(places)
-        if writing:
-            for place in self.written:
-                await place.store.check_writable(place.version)
+            raise SecretsError(error.message, help=error.help, problems=problems) from None
 
     @property
     def written(self) -> tuple[Place, ...]:
         """The places that will be written."""
-        names = {*self.asked, *self.consented}
+        names = {*self.asked, *self.consented, *self._given}
         return tuple(place for place in self.places if names & place.wanted.keys())
 
     def strangers(self) -> tuple[Place, ...]:
@@ -247,26 +275,46 @@ class Login:
             return {"connection": self.connection.name, "classification": UNTESTED}
         return await send_test(self.session, self.connection)
 
-    async def store(self) -> list[str]:
-        """Write what was obtained; gives a line for each path. Raises SecretsError where somebody else was first."""
-        told = []
-        for place in self.written:
-            fields = self._drafts[place.store.label].fields
-            version = await place.store.write(fields, place.version)
-            if version is None:
+    async def store(self) -> AsyncIterator[str]:
+        """Write what was obtained, path by path; gives a line for each that is done. Raises SecretsError."""
+        with self._placed():
+            for place in self.written:
+                yield await self._stored(place)
+
+    async def _stored(self, place: Place) -> str:
+        fields = self._drafts[place.store.label].fields
+        if place.version and fields == place.stored:
+            version, told = place.version, f"{place.store.label} stays as it is, version {place.version}"
+        else:
+            written = await place.store.write(fields, place.version) or await self._over(place, fields)
+            if written is None:
                 raise SecretsError(
                     f"'{place.store.label}' was changed by somebody else meanwhile: nothing was written there",
                     help=f"look at it, then log in again: runner connections login {self.connection.name}",
                 )
-            told.append(f"{place.store.label} is stored as version {version}")
-            notes = {HOST_NOTE: self.host, CONNECTION_NOTE: self.connection.name}
-            try:
-                known = await place.store.notes()
-                few = bool(self.connection.auth_written & place.wanted.keys())
+            version, told = written, f"{place.store.label} is stored as version {written}"
+        notes = {HOST_NOTE: self.host, CONNECTION_NOTE: self.connection.name}
+        try:
+            known = await place.store.notes()
+            few = bool(self.connection.auth_written & place.wanted.keys())
+            if version != place.version or not notes.items() <= known.items():
                 await place.store.describe({**known, **notes}, few_versions=few)
-            except SecretsError as problem:
-                told[-1] += f"; without a note of its host, which helps later logins ({problem.message})"
+        except SecretsError as problem:
+            told += f"; without a note of its host, which helps later logins ({problem.message})"
         return told
+
+    async def _over(self, place: Place, fields: Mapping[str, Any]) -> int | None:
+        """Write a consent over what a run or another login has stored meanwhile: it was given just now, and is lost else."""
+        own = self._own(place.wanted)
+        for _ in range(OVER if self.consented & place.wanted.keys() else 0):
+            now, version = await place.store.read()
+            kept = {name: item for name, item in now.items() if name not in own}
+            written = await place.store.write(
+                {**kept, **{name: item for name, item in fields.items() if name in own}}, version
+            )
+            if written is not None:
+                return written
+        return None
 
     async def revoke(self) -> bool:
         """End at the provider what is stored; False where there is no way to. Raises FailureError."""
@@ -274,6 +322,7 @@ class Login:
         if not hasattr(module, "revoke"):
             return False
         for place in self.places:
+            self._check_origin(place)
             for name, ref in place.wanted.items():
                 if name in place.present:
                     self.session.give(ref, str(place.stored[ref.field]))
@@ -284,6 +333,16 @@ class Login:
                 self.connection.auth, self.session.auth_fields(self.connection), means
             )
         return ended
+
+    def _check_origin(self, place: Place) -> None:
+        """Refuse to send tokens to another provider than the one that gave them."""
+        given, url = place.stored.get("token_host"), self.connection.auth_urls.get("token_url")
+        now = host_of(url, self._shown).strip().lower() if url is not None else None
+        if given and now and given != now:
+            message = f"the tokens in '{place.store.label}' are from {given}, and `token_url` names {now}"
+            raise FailureError(
+                Failure(kind=FailureKind.NOT_ALLOWED, message=message, span=self.connection.locate(("auth",)))
+            )
 
     @property
     def ended(self) -> tuple[Place, ...]:

@@ -88,7 +88,7 @@ def find(directory: Path | None, cwd: Path) -> Path:
     )
 
 
-_MAKE_ONE = "go to a project, name one with -C DIR, or make the directories connections.d/ and workflows.d/"
+_MAKE_ONE = "go to a project, name one with -C DIR, or make one: runner init"
 
 
 def load(

@@ -340,10 +340,10 @@ class Session:
         return [*((f"workflow:{each.name}", each.secrets) for each in reached), *found]
 
     def _or_login(self, problem: SecretProblem) -> SecretProblem:
-        """Say of a secret that a login obtains how it is obtained."""
-        for name, connection in self.project.connections.items():
-            for field in connection.auth_consented:
-                if connection.auth_secrets[field].span in problem.spans:
+        """Say of a secret that is not there how a login stores it."""
+        for name, connection in self.project.connections.items() if problem.absent else ():
+            for ref in connection.auth_secrets.values():
+                if ref.span in problem.spans and ref.scheme == "vault" and ref.version is None:
                     remedy = f"{problem.help}; a login stores it: runner connections login {name}"
                     return dataclasses.replace(problem, help=remedy)
         return problem
@@ -383,9 +383,4 @@ def _placed(problem: SecretProblem, places: Mapping[ResolvedRef, list[Span]]) ->
     listed = set(names.split(", ")) | {problem.reference}
     everything = more.endswith(" more") and more.removesuffix(" more").isdecimal()
     spans = [span for ref, found in places.items() if everything or ref.label in listed for span in found]
-    return SecretProblem(
-        reference=problem.reference,
-        message=problem.message,
-        help=problem.help,
-        spans=tuple(sorted(set(spans))),
-    )
+    return dataclasses.replace(problem, spans=tuple(sorted(set(spans))))

@@ -1,8 +1,9 @@
 """`runner connections login NAME`."""
 
 import argparse
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runner import reports
@@ -61,27 +62,34 @@ async def _log_in(
     login: "Login", given: str | None, person: AtTerminal, options: argparse.Namespace, output: Output
 ) -> int:
     await login.open()
+    words = {login.word(name): name for name in login.taken}
+    values = {} if given is None else _values(given, words, login.asked, options.source, output)
+    login.take(values)
     output.error(_announced(login, tested=not options.no_test))
-    for place in login.strangers():
-        output.error(
-            f"warning: what is stored in {place.store.label} was given for {place.host}, and this connection goes to {login.host}"
-        )
-    values = {} if given is None else _values(given, {login.word(name): name for name in login.asked}, output)
+    one_login.warn_of_strangers(login, output)
     if not options.yes:
         agree("go on?", output)
-    await login.obtain({**values, **_typed(login, values, person)}, person)
-    if not options.no_test:
-        result = await login.test()
-        if result["classification"] == "no test endpoint":
-            output.error(f"not tested: {login.connection.name} declares no `test`")
-        else:
-            output.data(reports.render("text", "connection_tests", [result], color=output.color))
-            if result["classification"] != "ok":
-                output.error("nothing was stored: the test failed; --no-test stores all the same")
-                return int(Exit.FAILED)
-    for line in await login.store():
+    try:
+        await login.obtain({**values, **_typed(login, values, person)}, person)
+        if not options.no_test and not await _tested(login, output):
+            output.error("nothing was stored: the test failed; --no-test stores all the same")
+            return int(Exit.FAILED)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        output.error("nothing was stored")
+        raise
+    async for line in login.store():
         output.error(line)
     return int(Exit.DONE)
+
+
+async def _tested(login: "Login", output: Output) -> bool:
+    """Send the test request and say what came of it; whether nothing speaks against storing."""
+    result = await login.test()
+    if result["classification"] == "no test endpoint":
+        output.error(f"not tested: {login.connection.name} declares no `test`")
+        return True
+    output.data(reports.render("text", "connection_tests", [result], color=output.color))
+    return bool(result["classification"] == "ok")
 
 
 def _announced(login: "Login", *, tested: bool) -> str:
@@ -138,26 +146,39 @@ def _read(source: str) -> str:
     return text
 
 
-def _values(text: str, asked: Mapping[str, str], output: Output) -> dict[str, str]:
-    """Read values by field from JSON, or the value of the only field as it is; `asked` gives fields by their names in the file."""
+def _values(
+    text: str, words: Mapping[str, str], asked: Sequence[str], source: str, output: Output
+) -> dict[str, str]:
+    """Read values by field from JSON, or the value of the only field as it is; `words` are the fields by their names in the file."""
+    where = "standard input" if source == "-" else source
     try:
         data = json.loads(text)
     except ValueError:
         data = None
-    if isinstance(data, dict) and set(data) <= set(asked):
+    listed = ", ".join(words) or "none: a consent gives everything"
+    if isinstance(data, dict) and set(data) <= set(words):
         for name, value in data.items():
             if not isinstance(value, str) or not value:
-                raise UsageError(f"the value of '{name}' is no text", help='{"token": "..."}')
+                what = "is empty" if value == "" else "is no text"
+                raise UsageError(f"the value of '{name}' in {where} {what}", help=_example([name]))
             output.redactor.add(value, f"auth.{name}")
-        return {asked[name]: value for name, value in data.items()}
+        return {words[name]: value for name, value in data.items()}
+    if not text.strip():
+        raise UsageError(f"{where} is empty: there is no value in it", help=f"asked for: {listed}")
     # One name is meant as a field; an object of more may be a key file, which is the value itself.
     named = isinstance(data, dict) and len(data) == 1
-    if len(asked) == 1 and text.strip() and not named:
-        return {next(iter(asked.values())): text.removesuffix("\n").removesuffix("\r")}
-    listed = ", ".join(asked) or "none: a consent gives everything"
+    if len(asked) == 1 and not named:
+        return {asked[0]: text.removesuffix("\n").removesuffix("\r")}
     if isinstance(data, dict):
-        unknown = ", ".join(sorted(one_line(str(name)) for name in set(data) - set(asked)))
+        unknown = ", ".join(sorted(one_line(str(name)) for name in set(data) - set(words)))
         raise UsageError(
-            f"the values name fields that are not asked for: {unknown}", help=f"asked for: {listed}"
+            f"the values in {where} name fields that are not asked for: {unknown}",
+            help=f"asked for: {listed}",
         )
-    raise UsageError("the values are no JSON object", help=f"asked for: {listed}")
+    raise UsageError(
+        f"what is in {where} is no JSON object", help=_example(words) if words else f"asked for: {listed}"
+    )
+
+
+def _example(names: Iterable[str]) -> str:
+    return "give " + json.dumps(dict.fromkeys(names, "..."))

@@ -57,8 +57,13 @@ async def _log_out(login: "Login", options: argparse.Namespace, output: Output) 
         if users:
             lines.append(f"    also used by: {', '.join(users)}")
     output.error("\n".join(one_line(line) if not line.startswith(" ") else line for line in lines))
+    one_login.warn_of_strangers(login, output)
     if not options.yes:
         agree("go on?", output)
+        await login.open(writing=False)  # a run may have renewed the tokens while the question stood there
+        if not login.ended:
+            output.error(f"nothing is stored for {login.connection.name} any more")
+            return int(Exit.DONE)
     if revokes:
         try:
             await login.revoke()

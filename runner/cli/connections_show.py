@@ -160,11 +160,16 @@ def _text(shown: JsonObject, style: Style) -> str:
         lines += ["values, and where each comes from", *table([list(map(one_line, row)) for row in rows])]
     if shown["flows"]:
         reached = [
-            [f"  {each['host']}", each["secret"], each["channel"], _grouped(each["by"])]
+            [f"  {each['host']}", each["secret"], each["channel"], _by(each, shown["name"])]
             for each in shown["flows"]
         ]
         lines += ["secrets go to", *table([[one_line(str(cell)) for cell in row] for row in reached])]
     return "\n".join(lines) + "\n"
+
+
+def _by(each: JsonObject, name: str) -> str:
+    other = each.get("connection", name)
+    return f"of the connection {other}" if other != name and not each["by"] else _grouped(each["by"])
 
 
 def _grouped(names: list[str]) -> str:

@@ -27,6 +27,14 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def warn_of_strangers(login: "Login", output: Output) -> None:
+    """Say which of the stored credentials were given for another host."""
+    for place in login.strangers():
+        output.error(
+            f"warning: what is stored in {place.store.label} was given for {place.host}, and this connection goes to {login.host}"
+        )
+
+
 def carry_out(
     name: str, settings: Settings, output: Output, work: Callable[["Login"], Awaitable[int]]
 ) -> int:

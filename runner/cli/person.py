@@ -43,7 +43,7 @@ def agree(
     """Ask for a yes; raises DeclinedError where the answer is another one, UsageError where nobody can give one."""
     if not is_there():
         raise UsageError(nobody, help=help)
-    if _answer(lambda: _line(f"{question} [y/N] ", output)).lower() not in ("y", "yes"):
+    if _answer(lambda: _line(f"{question} [y/N] ", output), output).lower() not in ("y", "yes"):
         raise DeclinedError("nothing was done")
 
 
@@ -69,8 +69,8 @@ class AtTerminal:
         if secret:
             from getpass import getpass
 
-            return _answer(lambda: getpass(f"{question}: "))
-        return _answer(lambda: _line(f"{question}: ", self._output))
+            return _answer(lambda: getpass(f"{question}: "), self._output)
+        return _answer(lambda: _line(f"{question}: ", self._output), self._output)
 
     def visit(self, url: str) -> None:
         """Show the address of a page, and open it where there is a desktop."""
@@ -89,12 +89,16 @@ def _line(question: str, output: Output) -> str:
     return line
 
 
-def _answer(read: Callable[[], str]) -> str:
+def _answer(read: Callable[[], str], output: Output) -> str:
     with _interruptible():
         try:
             return read().strip()
         except EOFError:
+            output.error("")  # likewise: the end of the input, and Ctrl-C, end no line
             return ""
+        except KeyboardInterrupt:
+            output.error("")
+            raise
 
 
 @contextmanager

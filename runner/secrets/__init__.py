@@ -34,6 +34,10 @@ class StoredPath(Protocol):
         """Read the notes beside the path; none where there are none, or where they may not be read."""
         ...
 
+    async def check_deletable(self) -> None:
+        """Raise where it is known that it may not be deleted."""
+        ...
+
     async def delete(self) -> None:
         """Delete the newest version."""
         ...

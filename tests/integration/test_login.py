@@ -1,6 +1,8 @@
 """`runner connections login` and `logout` on real servers: consent, values, the test before the write, what is left."""
 
+import argparse
 import asyncio
+import contextlib
 import json
 import os
 import pty
@@ -13,14 +15,17 @@ from typing import Any
 import pytest
 
 from runner.auth.oauth2 import device
+from runner.cli import connections_login, connections_logout
+from runner.cli.output import Output
 from runner.errors import FailureError, JsonObject, SecretsError, UsageError
 from runner.login import Login
 from runner.project import load
 from runner.sensitive import Redactor
+from runner.settings import Settings
 from tests.e2e.program import RUNNER, Program, free_of
-from tests.integration.test_oauth import Desk, calls, more
+from tests.integration.test_oauth import PATH, Desk, calls, more
 from tests.integration.vault_workspace import Workspace
-from tests.oidc.server import OAuthServer
+from tests.oidc.server import CLIENT_SECRET, OAuthServer
 from tests.servers.http import Request, Server, reply
 
 GOOD, BAD = "good-token-0123456789", "bad-token-0123456789"
@@ -71,7 +76,7 @@ def consent(desk: Desk, person: Person) -> JsonObject:
             await login.open()
             await login.obtain({}, person)
             result = await login.test()
-            await login.store()
+            _ = [line async for line in login.store()]
             return result
         finally:
             await login.close()
@@ -181,6 +186,85 @@ def test_a_consent_is_not_begun_where_it_could_not_be_stored(desk: Desk) -> None
         consent(desk, Person(lambda _: pytest.fail("nobody should be asked")))
 
 
+def test_a_consent_is_stored_also_where_a_run_was_faster(desk: Desk) -> None:
+    """The provider has given it: it is lost where it is not stored. Fields of others stay."""
+    page(desk)
+    desk.consent()
+
+    def visits(url: str) -> None:
+        desk.vault.put(PATH, {"refresh_token": "of-a-run-0123456789", "claim": {"by": "it"}, "other": "new"})
+        browsing(desk)(url)
+
+    assert consent(desk, Person(visits))["classification"] == "ok"
+    state = desk.state
+    assert (state["other"], "kept" in state, "claim" in state) == ("new", False, False)
+    assert desk.oauth.alive(state["refresh_token"])
+
+
+def test_a_login_again_takes_another_client_secret(desk: Desk) -> None:
+    page(desk)
+    desk.vault.put("secret/crm/app", {"client_secret": "of-last-year-0123456789", "key": "k"})
+    given = json.dumps({"client_secret": CLIENT_SECRET})
+    with desk.program.start(
+        "connections", "login", "api", "--yes", "--from", "/dev/stdin", **desk.environ
+    ) as empty:
+        assert "/dev/stdin is empty" in empty.communicate(timeout=30)[1]
+    desk.program.write("values.json", given)
+    started = desk.program.start(
+        "connections", "login", "api", "--yes", "--from", "values.json", **desk.environ
+    )
+    with started as process:
+        assert process.stderr is not None
+        told = ""
+        while "/auth?" not in told:
+            told += process.stderr.readline()
+        desk.oauth.browse(told.split()[-1])
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, told + out + err
+    assert "values   auth.client_secret" not in told, "it is not asked for"
+    assert "store    secret/crm/app: client_secret (replaces version 2; key there stay as they are)" in told
+    assert desk.vault.ask("GET", "secret/data/crm/app")["data"]["data"] == {
+        "client_secret": CLIENT_SECRET,
+        "key": "k",
+    }
+    assert free_of([CLIENT_SECRET], told, out, err)
+
+
+def test_logout_ends_nothing_by_halves(desk: Desk) -> None:
+    """Where it may not delete, or the tokens are of another provider, nothing is revoked."""
+    page(desk)
+    tokens = desk.consent()
+    desk.vault.policy("few", "secret/data/crm/*:create,read,update")
+    ended = desk.program.run("connections", "logout", "api", "--yes", VAULT_TOKEN=desk.vault.token("few"))
+    assert (ended.code, "do not allow to delete 'secret/data/crm/oauth'" in ended.err) == (4, True), ended.err
+    assert "--> connections.d/api.yaml:1:" in ended.err
+    desk.consent(token_host="auth.example.com")
+    ended = desk.program.run("connections", "logout", "api", "--yes", **desk.environ)
+    assert (ended.code, "are from auth.example.com, and `token_url` names" in ended.err) == (1, True), (
+        ended.err
+    )
+    assert "nothing was deleted" in ended.err
+    assert desk.oauth.alive(tokens["refresh_token"])
+    assert desk.state["token_host"] == "auth.example.com"
+
+
+def test_logout_ends_what_is_there_when_it_is_agreed_to(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run may renew the tokens while the question stands there."""
+    page(desk)
+    desk.consent()
+    newer = desk.oauth.consented()["refresh_token"]
+    monkeypatch.setattr(
+        connections_logout, "agree", lambda *_: desk.vault.put(PATH, {"refresh_token": newer})
+    )
+    monkeypatch.chdir(desk.program.directory)
+    settings = Settings({**desk.program.environ, **desk.environ})
+    options = argparse.Namespace(name="api", no_revoke=False, yes=False)
+    assert connections_logout.run(options, settings, Output()) == 0
+    assert not desk.oauth.alive(newer)
+    metadata = desk.vault.ask("GET", "secret/metadata/crm/oauth")["data"]["versions"]
+    assert metadata["2"]["deletion_time"]
+
+
 def test_logout_revokes_and_deletes(desk: Desk) -> None:
     page(desk)
     tokens = desk.consent()
@@ -268,6 +352,40 @@ def test_a_value_is_tested_before_it_is_stored(program: Program, vault: Workspac
         assert (code, "--yes does it without asking" in said) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "remedy"),
+    [
+        ("", "standard input is empty: there is no value in it", "asked for: u, p"),
+        (" \n", "standard input is empty: there is no value in it", "asked for: u, p"),
+        ('{"u": ""}', "the value of 'u' in standard input is empty", 'give {"u": "..."}'),
+        ('{"u": 5}', "the value of 'u' in standard input is no text", 'give {"u": "..."}'),
+        ('{"x": "1", "y": "2", "u": "3"}', "the values in standard input name fields that are not asked for: x, y", "asked for: u, p"),
+        (GOOD, "what is in standard input is no JSON object", 'give {"u": "...", "p": "..."}'),
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be_used_are_said_with_their_place(text: str, message: str, remedy: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        connections_login._values(
+            text, {"u": "username", "p": "password"}, ("username", "password"), "-", Output()
+        )
+    assert (caught.value.message, caught.value.help) == (message, remedy)
+
+
+def test_what_is_not_stored_and_what_cannot_be_is_said_with_its_place(
+    program: Program, vault: Workspace
+) -> None:
+    connect(program, "http://127.0.0.1:9")
+    ended = program.run("connections", "test", "api")
+    assert (ended.code, "a login stores it: runner connections login api" in ended.out) == (4, True)
+    vault.mount("old", "kv1")
+    connect(program, "http://127.0.0.1:9", auth={"token": "vault://old/app#token"})
+    for command in ("login", "logout"):
+        ended = program.run("connections", command, "api", "--yes", VAULT_TOKEN=vault.server.root_token)
+        assert ended.code == 4
+        assert "'old/app' cannot be changed: the engine at 'old/' is KV version 1" in ended.err
+        assert "--> connections.d/api.yaml:1:" in ended.err
+
+
 def test_somebody_who_was_first_is_not_overwritten(program: Program, vault: Workspace) -> None:
     def meddles(request: Request) -> Any:
         vault.put("secret/app", {"token": "of somebody else"})
@@ -322,8 +440,31 @@ def test_a_terminal_shows_nothing_of_what_is_typed(
             seen += _until(ours, "is stored as version 1")
             assert process.wait(30) == 0
         os.close(ours)
-    assert GOOD not in seen
-    assert value(vault)["data"] == {"token": GOOD}
+        assert GOOD not in seen
+        assert value(vault)["data"] == {"token": GOOD}
+        # What is kept is not written once more, and Ctrl-C at the question says that nothing was.
+        code, said = at_terminal(program, ("go on? [y/N]", b"y\n"), ("keep what is stored", b"\n"))
+        assert (code, "secret/app stays as it is, version 1" in said) == (0, True), said
+        code, said = at_terminal(program, ("go on? [y/N]", b"y\n"), ("keep what is stored", b"\x03"))
+        assert (code, said.endswith(": \r\nnothing was stored\r\ninterrupted\r\n")) == (130, True), said
+    assert value(vault)["metadata"]["version"] == 1
+
+
+def at_terminal(program: Program, *steps: tuple[str, bytes]) -> tuple[int, str]:
+    """Log in at a terminal of its own, with answers to what is asked; gives the exit code and what was seen."""
+    pid, ours = pty.fork()
+    if not pid:
+        os.chdir(program.directory)
+        os.execve(RUNNER, [str(RUNNER), "connections", "login", "api"], {**program.environ, "TERM": "xterm"})
+    seen = ""
+    for question, typed in steps:
+        seen += _until(ours, question)
+        os.write(ours, typed)
+    with contextlib.suppress(OSError):  # how the end of a terminal looks
+        while piece := os.read(ours, 65536):
+            seen += piece.decode()
+    os.close(ours)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen
 
 
 def _until(terminal: int, text: str) -> str:

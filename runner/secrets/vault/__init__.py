@@ -190,7 +190,9 @@ class VaultSource:
             if problem.everywhere:
                 everywhere.setdefault((message, remedy), []).append(ref)
             else:
-                problems.append(SecretProblem(reference=ref.label, message=message, help=remedy))
+                problems.append(
+                    SecretProblem(reference=ref.label, message=message, help=remedy, absent=problem.absent)
+                )
         general = [
             SecretProblem(reference=_names(refs), message=message, help=remedy)
             for (message, remedy), refs in everywhere.items()

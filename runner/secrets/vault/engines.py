@@ -198,7 +198,9 @@ def _nothing_there(mount: Mount, below: str, refused: RefusedError) -> VaultProb
             help=f"check the path after '{mount.path}/', for example vault list {mount.path}/roles",
         )
     return VaultProblemError(
-        f"nothing is stored at '{mount.path}/{below}'{said}", help=f"check the path: vault kv list {parent}"
+        f"nothing is stored at '{mount.path}/{below}'{said}",
+        help=f"check the path: vault kv list {parent}",
+        absent=True,
     )
 
 
@@ -213,12 +215,14 @@ def _check_gone(refused: RefusedError, path: str) -> None:
         raise VaultProblemError(
             f"version {version} of '{path}' was destroyed and cannot be had back",
             help=f"write a new one: vault kv put {path} FIELD=...",
+            absent=True,
         ) from None
     if metadata.get("deletion_time"):
         when = clean(str(metadata["deletion_time"]))[:20].partition(".")[0].removesuffix("Z")
         raise VaultProblemError(
             f"version {version} of '{path}' was deleted at {when} UTC",
             help=f"bring it back: vault kv undelete -versions={version} {path}",
+            absent=True,
         ) from None
 
 
@@ -249,6 +253,7 @@ def text_of(answer: Answer, path: str, name: str) -> str:
         raise VaultProblemError(
             f"'{path}' has no field '{name}'; it has: {listed}",
             help=f"did you mean '{close[0]}'?" if close else "refer to one of these fields",
+            absent=not close,
         )
     value = fields[name]
     if isinstance(value, str):

@@ -22,14 +22,24 @@ class VaultProblemError(Exception):
 
     `everywhere`: it concerns every reference (unreachable, sealed, token dead) and is reported once.
     `passing`: asking again later may help, so it is not remembered.
+    `absent`: nothing is stored there.
     """
 
-    def __init__(self, message: str, *, help: str, everywhere: bool = False, passing: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        help: str,
+        everywhere: bool = False,
+        passing: bool = False,
+        absent: bool = False,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.help = help
         self.everywhere = everywhere
         self.passing = passing
+        self.absent = absent
 
 
 class RefusedError(Exception):

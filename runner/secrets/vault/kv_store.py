@@ -55,7 +55,9 @@ class KvStore:
 
     async def check_writable(self, version: int) -> None:
         """Raise SecretsError where the path cannot be written, or where it is known that the token may not."""
+        await self._check("create" if version == 0 else "update")
 
+    async def _check(self, wanted: str) -> None:
         def check(client: VaultClient) -> None:
             mount, below = self._mount(client)
             path = f"{mount.path}/data/{below}"
@@ -67,7 +69,6 @@ class KvStore:
                 raise
             data = answer.get("data")
             listed = (data if isinstance(data, dict) else answer).get(path) or ()
-            wanted = "create" if version == 0 else "update"
             if not {wanted, "root"} & set(listed):
                 raise self._lacking(path, wanted)
 
@@ -109,6 +110,10 @@ class KvStore:
 
         return await self._call(read)
 
+    async def check_deletable(self) -> None:
+        """Raise SecretsError where it is known that the token may not delete the path."""
+        await self._check("delete")
+
     async def delete(self) -> None:
         """Delete the newest version; `vault kv undelete` can bring it back. Raises SecretsError."""
 
@@ -128,9 +133,9 @@ class KvStore:
         if mount.kind != KV2:
             kind = "is KV version 1, which has no check-and-set" if mount.kind == KV1 else "is no KV engine"
             raise VaultProblemError(
-                f"'{self.label}' cannot be written: the engine at '{mount.path}/' {kind}",
+                f"'{self.label}' cannot be changed: the engine at '{mount.path}/' {kind}",
                 help="store it in a KV engine of version 2 (vault kv enable-versioning MOUNT): only there a write can tell "
-                "that somebody else was first",
+                f"that somebody else was first, and bring back what was deleted. By hand: vault kv put, vault kv delete {self.label}",
             )
         return mount, self.label.removeprefix(f"{mount.path}/")
 
