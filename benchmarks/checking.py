@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import generate, process
+from benchmarks.cases import write_project
 
 ROOT = Path(__file__).parents[1]
 RUNNER = str(Path(sys.executable).with_name("runner"))
 OTHER = "check-jsonschema==0.39.0"
 WHOLE, ONE, SHAPES = "runner validate", "runner validate PATH", "check-jsonschema"
+SMALL, SMALL_SHAPE = "runner validate, 1 connection, 1 workflow", "check-jsonschema, 1 file"
 
 
 @dataclass(slots=True)
@@ -52,34 +54,36 @@ def run(commands: Sequence[Sequence[str]], directory: Path) -> tuple[float, floa
     return sum(one.wall for one in parts), sum(one.cpu for one in parts), max(one.memory for one in parts)
 
 
-def cases(project: Path) -> dict[str, list[list[str]]]:
-    """Give the commands of each case; one changed file is the first of the workflows, with a comment more."""
+def cases(project: Path, small: Path) -> dict[str, tuple[Path, list[list[str]]]]:
+    """Give the directory and the commands of each case; one changed file is the first of the workflows, with a comment more."""
     workflows = [str(path.relative_to(project)) for path in sorted(project.glob("workflows.d/**/*.yaml"))]
     connections = [str(path.relative_to(project)) for path in sorted(project.glob("connections.d/**/*.yaml"))]
     changed = project / workflows[0]
     changed.write_text("# changed\n" + changed.read_text(encoding="utf-8"), encoding="utf-8")
     other = installed()
     schemas = ROOT / "schemas"
+    of_workflows, of_connections = (
+        [other, "--schemafile", str(schemas / f"{name}.schema.json")] for name in ("workflow", "connection")
+    )
     return {
-        WHOLE: [[RUNNER, "validate"]],
-        ONE: [[RUNNER, "validate", workflows[0]]],
-        SHAPES: [
-            [other, "--schemafile", str(schemas / "workflow.schema.json"), *workflows],
-            [other, "--schemafile", str(schemas / "connection.schema.json"), *connections],
-        ],
+        WHOLE: (project, [[RUNNER, "validate"]]),
+        ONE: (project, [[RUNNER, "validate", workflows[0]]]),
+        SHAPES: (project, [[*of_workflows, *workflows], [*of_connections, *connections]]),
+        SMALL: (small, [[RUNNER, "validate"]]),
+        SMALL_SHAPE: (small, [[*of_workflows, "workflows.d/main.yaml"]]),
     }
 
 
-def measure(project: Path, rounds: int) -> dict[str, Taken]:
+def measure(project: Path, small: Path, rounds: int) -> dict[str, Taken]:
     """Run every case once a round, in another order each time; the first round only warms the caches."""
-    listed = list(cases(project).items())
+    listed = list(cases(project, small).items())
     found = {name: Taken() for name, _ in listed}
     shuffle = random.Random(generate.SEED).shuffle
     for number in range(rounds + 1):
         print(f"round {number} of {rounds}", end="\r", file=sys.stderr, flush=True)
         shuffle(listed)
-        for name, commands in listed:
-            wall, cpu, memory = run(commands, project)
+        for name, (directory, commands) in listed:
+            wall, cpu, memory = run(commands, directory)
             if number:
                 found[name].wall.append(wall)
                 found[name].cpu.append(cpu)
@@ -109,9 +113,10 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=generate.CONNECTIONS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="runner-bench-") as home:
-        project = Path(home)
+        project = Path(home) / "large"
         generate.write(project, workflows=options.workflows, connections=options.connections)
-        found = measure(project, options.rounds)
+        small = write_project(Path(home) / "small", "http://127.0.0.1:1", "env://API_TOKEN", 1)
+        found = measure(project, small, options.rounds)
     print(
         f"{options.workflows} workflows, {options.connections} connections, medians of {options.rounds} rounds\n"
     )
