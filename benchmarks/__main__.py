@@ -3,16 +3,14 @@
 import argparse
 import os
 import platform
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import imports
-from benchmarks.cases import BASELINE, CHAIN, RUNNER, cases
-from benchmarks.measure import measure, table
+from benchmarks.cases import BASELINE, CHAIN, cases
+from benchmarks.measure import RUNNER, Case, Times, measure
+from benchmarks.server import serving
 from runner import __version__
 from tests.servers.openbao import OpenBao
 
@@ -32,18 +30,6 @@ given (no login, nothing to revoke). In the chain each of the {chain} requests u
 """
 
 
-@contextmanager
-def api() -> Iterator[str]:
-    """Run the server in a process of its own; gives its address."""
-    command = (sys.executable, "-m", "benchmarks.server")
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.communicate(timeout=10)  # ends its input, and so the server
-
-
 def machine() -> str:
     """Say what this is measured on."""
     names = [line.partition(":")[2].strip() for line in _cpu_lines() if line.startswith("model name")]
@@ -55,6 +41,19 @@ def _cpu_lines() -> list[str]:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+
+
+def table(found: Mapping[Case, Times]) -> str:
+    """Write medians, and ratios to the baseline, as a Markdown table."""
+    base = next(times for case, times in found.items() if case.name == BASELINE)
+    rows = ["| command | wall, median | x | fastest | CPU, median | x |", "|---|---:|---:|---:|---:|---:|"]
+    for case, times in found.items():
+        wall, cpu = times.ratios(base)
+        rows.append(
+            f"| {case} | {times.wall * 1000:.0f} ms | {wall:.1f} | {min(times.walls) * 1000:.0f} ms "
+            f"| {times.cpu * 1000:.0f} ms | {cpu:.1f} |"
+        )
+    return "\n".join(rows) + "\n"
 
 
 def main() -> None:
@@ -70,7 +69,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="runner-bench-") as home,
         OpenBao.development(Path(home) / "openbao") as vault,
-        api() as address,
+        serving() as address,
     ):
         found = cases(Path(home), address, vault)
         if options.imports:
@@ -78,10 +77,7 @@ def main() -> None:
                 if case.command[0] == RUNNER:
                     print(imports.report(case))
             return
-        times = measure(
-            found, options.rounds, lambda text: print(text, end="\r", file=sys.stderr, flush=True)
-        )
-    text = table(times, BASELINE)
+        text = table(measure(found, options.rounds, Case.run))
     print(text)
     if options.write:
         written = TEXT.format(

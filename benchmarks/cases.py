@@ -1,59 +1,17 @@
-"""What is measured: projects made for it, and the command lines."""
+"""The command lines of `python -m benchmarks`."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.measure import RUNNER, Case
+from benchmarks.projects import chain, write
 from benchmarks.server import TOKEN
 from tests.servers.openbao import OpenBao
 
 CHAIN = 100
 BASELINE = "python -c pass"
-RUNNER = str(Path(sys.executable).with_name("runner"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One command line. `expected` is what its output ends with: a measured failure would be no measurement."""
-
-    name: str
-    command: tuple[str, ...]
-    directory: Path
-    environ: Mapping[str, str]
-    expected: str = ""
-
-
-def write_project(directory: Path, address: str, reference: str, requests: int) -> Path:
-    """Write a project of one connection and one workflow, whose requests each use the answer of the one before."""
-    (directory / "connections.d").mkdir(parents=True)
-    (directory / "workflows.d").mkdir()
-    connection = {
-        "type": "bearer",
-        "base_url": address,
-        "shared": True,
-        "auth": {"token": reference},
-        "test": {"path": "/item/0"},
-    }
-    actions = [
-        {
-            "id": f"a{number}",
-            "connection": "api",
-            "request": {
-                "path": f"/item/{{{{ actions.a{number - 1}.output.next }}}}" if number else "/item/0"
-            },
-        }
-        for number in range(requests)
-    ]
-    outputs = {"last": f"{{{{ actions.a{requests - 1}.output.next }}}}"}
-    # JSON is YAML.
-    (directory / "connections.d/api.yaml").write_text(json.dumps(connection, indent=1))
-    (directory / "workflows.d/main.yaml").write_text(
-        json.dumps({"actions": actions, "outputs": outputs}, indent=1)
-    )
-    return directory
 
 
 def cases(directory: Path, address: str, vault: OpenBao) -> list[Case]:
@@ -61,9 +19,9 @@ def cases(directory: Path, address: str, vault: OpenBao) -> list[Case]:
     vault.ask("POST", "secret/data/bench", {"data": {"token": TOKEN}})
     environ = {"PATH": os.defpath, "HOME": str(directory), "API_TOKEN": TOKEN}
     with_vault = environ | {"VAULT_ADDR": vault.address, "VAULT_TOKEN": vault.root_token}
-    one = write_project(directory / "one", address, "env://API_TOKEN", 1)
-    one_vault = write_project(directory / "vault", address, "vault://secret/bench#token", 1)
-    chain = write_project(directory / "chain", address, "env://API_TOKEN", CHAIN)
+    one = write(directory / "one", address, chain(1))
+    one_vault = write(directory / "vault", address, chain(1), reference="vault://secret/bench#token")
+    long = write(directory / "chain", address, chain(CHAIN))
     script = str(Path(__file__).with_name("plain_httpx.py"))
 
     def case(
@@ -89,7 +47,7 @@ def cases(directory: Path, address: str, vault: OpenBao) -> list[Case]:
             expected='"last": 1\n}\n',
         ),
         case("httpx script, 1 request", sys.executable, script, address, "1", expected="1\n"),
-        case(f"runner run, chain of {CHAIN}", *run, at=chain, expected=last),
+        case(f"runner run, chain of {CHAIN}", *run, at=long, expected=last),
         case(
             f"httpx script, chain of {CHAIN}",
             sys.executable,

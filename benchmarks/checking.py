@@ -1,57 +1,36 @@
 """Measures checking: `python -m benchmarks.checking`. A project of 1,000 workflows and 100 connections, and one file of it.
 
 Beside it, in the same rounds, check-jsonschema on the same files with the same schemas. It checks the shape of each file
-and nothing else: no names, no templates, no rules. It is installed into an environment of its own below `build/`.
+and nothing else: no names, no templates, no rules.
 """
 
 import argparse
 import os
-import random
-import statistics
-import subprocess
-import sys
 import tempfile
-import venv
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import generate, process
-from benchmarks.cases import write_project
+from benchmarks import generate, peers, process
+from benchmarks.measure import COLUMNS, RUNNER, Times, measure
+from benchmarks.process import Spent
+from benchmarks.projects import chain, write
 
 ROOT = Path(__file__).parents[1]
-RUNNER = str(Path(sys.executable).with_name("runner"))
-OTHER = "check-jsonschema==0.39.0"
 WHOLE, ONE, SHAPES = "runner validate", "runner validate PATH", "check-jsonschema"
 SMALL, SMALL_SHAPE = "runner validate, 1 connection, 1 workflow", "check-jsonschema, 1 file"
 
 
-@dataclass(slots=True)
-class Taken:
-    """Of each round: seconds from start to end, seconds of processor time, and the most memory in MB."""
-
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    memory: list[float] = field(default_factory=list)
-
-
-def installed() -> str:
-    """Give the command `check-jsonschema`; installs it where it is missing."""
-    home = ROOT / "build" / "check-jsonschema"
-    command = home / "bin" / "check-jsonschema"
-    if not command.exists():
-        print(f"installing {OTHER} into {home}", file=sys.stderr)
-        venv.create(home, with_pip=True)
-        subprocess.run([home / "bin" / "python", "-m", "pip", "install", "--quiet", OTHER], check=True)
-    return str(command)
-
-
-def run(commands: Sequence[Sequence[str]], directory: Path) -> tuple[float, float, float]:
-    """Run commands one after the other on one core; raises where one finds something wrong."""
+def run(directory: Path, commands: Sequence[Sequence[str]]) -> Spent:
+    """Run commands one after the other on one core; raises RuntimeError where one finds something wrong."""
     core = min(os.sched_getaffinity(0))
     environ = {"PATH": os.defpath, "HOME": str(directory)}
     parts = [process.run(command, directory, environ, core=core) for command in commands]
-    return sum(one.wall for one in parts), sum(one.cpu for one in parts), max(one.memory for one in parts)
+    return Spent(
+        wall=sum(one.wall for one in parts),
+        cpu=sum(one.cpu for one in parts),
+        memory=max(one.memory for one in parts),
+        output="".join(one.output for one in parts),
+    )
 
 
 def cases(project: Path, small: Path) -> dict[str, tuple[Path, list[list[str]]]]:
@@ -60,7 +39,7 @@ def cases(project: Path, small: Path) -> dict[str, tuple[Path, list[list[str]]]]
     connections = [str(path.relative_to(project)) for path in sorted(project.glob("connections.d/**/*.yaml"))]
     changed = project / workflows[0]
     changed.write_text("# changed\n" + changed.read_text(encoding="utf-8"), encoding="utf-8")
-    other = installed()
+    other = str(peers.home("check-jsonschema") / "check-jsonschema")
     schemas = ROOT / "schemas"
     of_workflows, of_connections = (
         [other, "--schemafile", str(schemas / f"{name}.schema.json")] for name in ("workflow", "connection")
@@ -74,34 +53,10 @@ def cases(project: Path, small: Path) -> dict[str, tuple[Path, list[list[str]]]]
     }
 
 
-def measure(project: Path, small: Path, rounds: int) -> dict[str, Taken]:
-    """Run every case once a round, in another order each time; the first round only warms the caches."""
-    listed = list(cases(project, small).items())
-    found = {name: Taken() for name, _ in listed}
-    shuffle = random.Random(generate.SEED).shuffle
-    for number in range(rounds + 1):
-        print(f"round {number} of {rounds}", end="\r", file=sys.stderr, flush=True)
-        shuffle(listed)
-        for name, (directory, commands) in listed:
-            wall, cpu, memory = run(commands, directory)
-            if number:
-                found[name].wall.append(wall)
-                found[name].cpu.append(cpu)
-                found[name].memory.append(memory)
-    return found
-
-
-def table(found: dict[str, Taken]) -> str:
-    """Write medians and the ratio to the first case as a Markdown table."""
-    rows = ["| command | wall, median | x | CPU, median | x | memory |", "|---|---:|---:|---:|---:|---:|"]
-    base = found[WHOLE]
-    base_wall, base_cpu = statistics.median(base.wall), statistics.median(base.cpu)
-    for name, taken in found.items():
-        wall, cpu = statistics.median(taken.wall), statistics.median(taken.cpu)
-        rows.append(
-            f"| {name} | {wall:.2f} s | {wall / base_wall:.2f} | {cpu:.2f} s | {cpu / base_cpu:.2f} "
-            f"| {max(taken.memory):.0f} MB |"
-        )
+def table(found: Mapping[str, Times]) -> str:
+    """Write medians and the ratios to the first case as a Markdown table."""
+    rows = [f"| command | {COLUMNS}", "|---|---:|---:|---:|---:|---:|"]
+    rows += [f"| {name} | {times.row(found[WHOLE])}" for name, times in found.items()]
     return "\n".join(rows) + "\n"
 
 
@@ -115,8 +70,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="runner-bench-") as home:
         project = Path(home) / "large"
         generate.write(project, workflows=options.workflows, connections=options.connections)
-        small = write_project(Path(home) / "small", "http://127.0.0.1:1", "env://API_TOKEN", 1)
-        found = measure(project, small, options.rounds)
+        small = write(Path(home) / "small", "http://127.0.0.1:1", chain(1))
+        wanted = cases(project, small)
+        found = measure(wanted, options.rounds, lambda name: run(*wanted[name]))
     print(
         f"{options.workflows} workflows, {options.connections} connections, medians of {options.rounds} rounds\n"
     )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 
-from benchmarks.cases import Case
+from benchmarks.measure import Case
 
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 

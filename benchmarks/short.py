@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import generate, scale
-from benchmarks.__main__ import api
-from benchmarks.cases import CHAIN, RUNNER, Case, write_project
-from benchmarks.measure import run_once
-from benchmarks.server import TOKEN
+from benchmarks import generate
+from benchmarks.cases import CHAIN
+from benchmarks.measure import RUNNER, Case
+from benchmarks.projects import chain, items, write
+from benchmarks.server import TOKEN, serving
 
 ROUNDS = 3
 FILES = 100
@@ -46,11 +46,11 @@ BOUNDS = (
 def cases(home: Path, address: str) -> list[Case]:
     """Write the projects and list the commands, those of `BOUNDS` and their yardsticks."""
     environ = {"PATH": os.defpath, "HOME": str(home), "API_TOKEN": TOKEN}
-    one = write_project(home / "one", address, "env://API_TOKEN", 1)
-    chain = write_project(home / "chain", address, "env://API_TOKEN", CHAIN)
-    many, wide = home / "many", home / "wide"
+    one = write(home / "one", address, chain(1))
+    long = write(home / "chain", address, chain(CHAIN))
+    wide = write(home / "wide", address, items(64))
+    many = home / "many"
     generate.write(many, workflows=FILES, connections=FILES // 10)
-    scale.write_project(wide, address, scale.CONCURRENCY)
     scripts = Path(__file__).parent
 
     def python(*arguments: str) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def cases(home: Path, address: str) -> list[Case]:
         "httpx script, 1 request": (script("plain_httpx.py", 1), home),
         "runner run, 1 request": (run, one),
         f"httpx script, chain of {CHAIN}": (script("plain_httpx.py", CHAIN), home),
-        f"runner run, chain of {CHAIN}": (run, chain),
+        f"runner run, chain of {CHAIN}": (run, long),
         f"httpx script, {ITEMS} at 64": (script("many_httpx.py", ITEMS), home),
         f"runner run, {ITEMS} at 64": ((*run, "-i", f"count={ITEMS}", "--no-history"), wide),
     }
@@ -93,12 +93,12 @@ def passed(fastest: Mapping[str, float], bounds: tuple[Bound, ...] = BOUNDS) -> 
 
 def main() -> int:
     """Measure; the exit code is 1 where something takes too long."""
-    with tempfile.TemporaryDirectory(prefix="runner-bench-") as home, api() as address:
+    with tempfile.TemporaryDirectory(prefix="runner-bench-") as home, serving() as address:
         listed = cases(Path(home), address)
         fastest = {case.name: float("inf") for case in listed}
         for number in range(ROUNDS + 1):
             for case in listed:
-                took = run_once(case)[1]
+                took = case.run().cpu
                 if number:  # the first round warms the caches
                     fastest[case.name] = min(took, fastest[case.name])
     wrong = passed(fastest)

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from benchmarks.__main__ import api
-from benchmarks.scale import run, write_pages, write_project
+from benchmarks.projects import items, pages, write
+from benchmarks.scale import run
+from benchmarks.server import serving
 
 
 def test_thousands_of_requests_cost_each_the_same_and_little_memory(tmp_path: Path) -> None:
-    with api() as address:
-        write_project(tmp_path, address, concurrency=64)
+    with serving() as address:
+        write(tmp_path, address, items(64))
         start, few, many = (run(tmp_path, count) for count in (1, 500, 2000))
     # CPU time: the wall clock of a busy machine says nothing.
     each_of_few = (few.cpu - start.cpu) / few.count
@@ -18,8 +19,8 @@ def test_thousands_of_requests_cost_each_the_same_and_little_memory(tmp_path: Pa
 
 
 def test_a_thousand_pages_cost_each_the_same_and_little_memory(tmp_path: Path) -> None:
-    with api() as address:
-        write_pages(tmp_path, address)
+    with serving() as address:
+        write(tmp_path, address, pages())
         start, few, many = (run(tmp_path, count) for count in (1, 250, 1000))
     each_of_few = (few.cpu - start.cpu) / few.count
     each_of_more = (many.cpu - few.cpu) / (many.count - few.count)
