@@ -234,8 +234,11 @@ class Login:
         """Give the places whose credentials were given for another host."""
         return tuple(place for place in self.places if place.present and place.host not in (None, self.host))
 
-    async def obtain(self, values: Mapping[str, str], person: Person) -> None:
-        """Take the values that were asked for, and a consent where there is one; raises FailureError."""
+    async def obtain(self, values: Mapping[str, str], person: Person, *, tested: bool = True) -> None:
+        """Take the values that were asked for, and a consent where there is one; raises FailureError.
+
+        Other secrets of the connection are read where something is sent: for a consent, and where it will be `tested`.
+        """
         for place in self.places:
             for name, ref in place.wanted.items():
                 given = values.get(name) or (
@@ -254,7 +257,8 @@ class Login:
                     draft.fields = {key: item for key, item in draft.fields.items() if key not in stale}
                     draft.fields[ref.field] = values[name]
             self.session.draft(place.store.label, draft)
-        await self.session.open(without=frozenset(self.refs[name] for name in self.consented))
+        if self.consented or (tested and self.connection.test is not None):
+            await self.session.open(without=frozenset(self.refs[name] for name in self.consented))
         if self.consented:
             await self._consent(person)
 

@@ -50,6 +50,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         raise UsageError(f"{path} is there already", help="choose another name, or delete it first")
     text = f"# Another instance of {name}: keys given here replace its keys.\nextends: {name}\n"
     steps = [f"write {path}, which extends {name}"]
+    next_step = f"`runner connections test {new}` tells whether it works"
     if options.base_url:
         text += "\n".join(written({"base_url": options.base_url})) + "\n"
         steps.append(f"send its requests to {options.base_url}")
@@ -61,11 +62,12 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
                 "auth:\n" + "\n".join(indented(written(moved))) + "\n"
             )
             steps.append("name credentials of its own, which you store: those of the other host stay there")
+            next_step = f"`runner connections login {new}` stores its credentials and tests them"
     if _wrong(project, _with(project, path, text), path, output):
         return int(Exit.PROJECT)
     confirm(steps, output, yes=options.yes)
     _write(project, path, text)
-    output.say(f"wrote {path}; `runner connections test {new}` tells whether it works")
+    output.say(f"wrote {path}; {next_step}")
     return 0
 
 

@@ -70,7 +70,8 @@ async def _log_in(
     if not options.yes:
         agree("go on?", output)
     try:
-        await login.obtain({**values, **_typed(login, values, person)}, person)
+        typed = _typed(login, values, person)
+        await login.obtain({**values, **typed}, person, tested=not options.no_test)
         if not options.no_test and not await _tested(login, output):
             output.error("nothing was stored: the test failed; --no-test stores all the same")
             return int(Exit.FAILED)
@@ -134,14 +135,18 @@ def _read(source: str) -> str:
     import sys
     from pathlib import Path
 
+    remedy = "a file of UTF-8 text, or - for standard input"
     try:
-        text = sys.stdin.read(BIGGEST + 1) if source == "-" else Path(source).read_text(encoding="utf-8")
+        if source != "-":
+            with Path(source).open("rb") as file:
+                raw = file.read(BIGGEST + 1)
+        else:
+            raw = sys.stdin.buffer.read(BIGGEST + 1) if sys.stdin is not None else b""
+        text = raw.decode()
     except (OSError, UnicodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
-        raise UsageError(
-            f"--from {source}: {reason}", help="a file of UTF-8 text, or - for standard input"
-        ) from None
-    if len(text) > BIGGEST:
+        raise UsageError(f"--from {source}: {reason}", help=remedy) from None
+    if len(raw) > BIGGEST:
         raise UsageError(f"--from {source}: over 1 MiB", help="these are credentials, and no data")
     return text
 

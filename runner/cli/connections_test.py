@@ -1,12 +1,11 @@
 """`runner connections test [NAME...|--all|--changed BASE]`."""
 
 import argparse
-import asyncio
 import time
 
 from runner import last_tests, reports
 from runner.check import check
-from runner.cli import checked, logs
+from runner.cli import checked, logs, stopping
 from runner.cli.arguments import not_empty
 from runner.cli.connection_facts import shown_url
 from runner.cli.histories import state_of
@@ -128,7 +127,7 @@ def _test(project: Project, names: list[str], settings: Settings, output: Output
     from runner.connection_test import send_tests
 
     output.progress(f"testing {len(names)} connection{'s' if len(names) > 1 else ''} ...")
-    return asyncio.run(
+    return stopping.carry_out(
         send_tests(
             project,
             names,

@@ -1,12 +1,11 @@
 """What `connections login` and `connections logout` begin and end with: one checked connection, as one user."""
 
 import argparse
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from runner.check import check
-from runner.cli import checked, logs
+from runner.cli import checked, logs, stopping
 from runner.cli.output import Output
 from runner.errors import Exit
 from runner.project import FOLDERS, SETTINGS
@@ -64,4 +63,4 @@ def carry_out(
         finally:
             await login.close()
 
-    return asyncio.run(whole())
+    return stopping.carry_out(whole())

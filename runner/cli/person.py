@@ -8,7 +8,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
+from runner.cli import Terminated
 from runner.cli.output import Output, is_terminal
 from runner.errors import RunnerError, UsageError
 from runner.settings import Settings
@@ -103,9 +105,15 @@ def _answer(read: Callable[[], str], output: Output) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end a read at once: an event loop only notes it, and goes on waiting for the line."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let Ctrl-C and SIGTERM end a read at once: an event loop only notes them, and goes on waiting for the line."""
+
+    def leave(*_: object) -> NoReturn:
+        raise Terminated
+
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: leave}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

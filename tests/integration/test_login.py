@@ -386,6 +386,30 @@ def test_what_is_not_stored_and_what_cannot_be_is_said_with_its_place(
         assert "--> connections.d/api.yaml:1:" in ended.err
 
 
+def test_odd_input_is_told_and_never_a_bug(program: Program, tmp_path: Path) -> None:
+    connect(program, "http://127.0.0.1:9")
+    (tmp_path / "odd").write_bytes(b"\xff\xfe")
+    command = f"'{RUNNER}' connections login api --yes --from"
+    for given, part in [
+        ("- <&-", "standard input is empty"),
+        (f"- <'{tmp_path}/odd'", "--from -: it is not UTF-8 text"),
+        (f"'{tmp_path}/odd'", "odd: it is not UTF-8 text"),
+    ]:
+        ended = program.shell(f"{command} {given}")
+        assert (ended.code, part in ended.err) == (2, True), ended.err
+
+
+def test_without_a_test_other_secrets_of_the_connection_may_be_missing(
+    program: Program, vault: Workspace
+) -> None:
+    connect(program, "http://127.0.0.1:9", headers={"X-Key": "vault://secret/later#key"})
+    vault.policy("logins", "secret/data/*:create,read,update", "secret/metadata/*:read,update")
+    code, said = login(program, GOOD, "--from", "-", "--yes")
+    assert (code, "secret/later#key: nothing is stored" in said) == (4, True), said
+    code, said = login(program, GOOD, "--from", "-", "--yes", "--no-test")
+    assert (code, value(vault)["data"]) == (0, {"token": GOOD}), said
+
+
 def test_somebody_who_was_first_is_not_overwritten(program: Program, vault: Workspace) -> None:
     def meddles(request: Request) -> Any:
         vault.put("secret/app", {"token": "of somebody else"})

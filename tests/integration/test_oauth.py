@@ -6,6 +6,7 @@ may not be written is never spent.
 
 import json
 import os
+import signal
 import threading
 import time
 import urllib.error
@@ -304,3 +305,23 @@ def test_a_run_whose_writes_are_slow_loses_no_token_to_another(
     assert more(before, calls(desk)) == {"refresh_token": 1}
     assert desk.oauth.alive(desk.state["refresh_token"])
     assert "claim" not in desk.state
+
+
+@pytest.mark.parametrize(
+    ("number", "word", "code"), [(signal.SIGTERM, "terminated", 143), (signal.SIGINT, "interrupted", 130)]
+)
+def test_a_test_that_is_stopped_keeps_the_new_token(number: int, word: str, code: int, desk: Desk) -> None:
+    """The provider is about to replace the refresh token: the answer is waited for, and written down."""
+    desk.stored()
+    tokens = desk.consent()
+    desk.oauth.set(delay=400)
+    with desk.program.start("connections", "test", "api", **desk.environ) as process:
+        while "claim" not in desk.state:
+            assert process.poll() is None
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err.endswith(f"{word}\n")) == (code, True), err
+    state = desk.state
+    assert state["refresh_token"] != tokens["refresh_token"]
+    assert desk.oauth.alive(state["refresh_token"])
+    assert "claim" not in state
