@@ -19,7 +19,7 @@ from runner.source import Span
 Locate = Callable[[Pointer, bool], Span]
 """Finds the place of a pointer; with True the place of its key."""
 
-_ARTICLES = {
+TYPE_WORDS = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
@@ -28,6 +28,7 @@ _ARTICLES = {
     "object": "a mapping",
     "null": "null",
 }
+"""Types of JSON Schema, as messages call a value of them."""
 
 
 @cache
@@ -290,7 +291,7 @@ def _wanted(problem: Any) -> str:
     value = problem.validator_value
     if problem.validator == "type":
         kinds = value if isinstance(value, list) else [value]
-        wanted = " or ".join(_ARTICLES[kind] for kind in kinds)
+        wanted = " or ".join(TYPE_WORDS[kind] for kind in kinds)
         own = str(schema["x-message"]) if "x-message" in schema and "oneOf" not in schema else wanted
         return f"{own}, not {type_name(problem.instance)}"
     if "x-message" in schema:
@@ -311,7 +312,7 @@ def _sentence(problem: Any) -> str:
     name = re.match(r"'([^']*)'", problem.message)
     if problem.validator == "type":
         kinds = value if isinstance(value, list) else [value]
-        return f"{' or '.join(_ARTICLES.get(str(kind), str(kind)) for kind in kinds)}, not {type_name(problem.instance)}"
+        return f"{' or '.join(TYPE_WORDS.get(str(kind), str(kind)) for kind in kinds)}, not {type_name(problem.instance)}"
     sentences: dict[str, str] = {
         "minimum": f"at least {value}",
         "maximum": f"at most {value}",

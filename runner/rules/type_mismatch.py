@@ -41,21 +41,12 @@ from runner.model import Action, Input, Workflow
 from runner.project import Project
 from runner.reference import Reference
 from runner.rules import place
-from runner.schema import problems_of, written
+from runner.schema import TYPE_WORDS, problems_of, written
 from runner.template import Template, templates
 
 SEVERITY = Severity.ERROR
 SUMMARY = "an input is used as something that its type is not"
 
-_NAMES = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-    "null": "null",
-}
 _NUMERIC = frozenset({"integer", "number", "boolean"})
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "**"})
@@ -108,8 +99,8 @@ def _given(workflow: Workflow, action: Action, called: Workflow) -> Iterator[Dia
             kinds = (passed and _kind_of_input(passed), _kind_of_input(declared))
             if passed is not None and None not in kinds and kinds not in _FITTING and kinds[0] != kinds[1]:
                 message = (
-                    f"the input '{name}' of '{called.name}' is {_NAMES[str(kinds[1])]}, "
-                    f"and '{passed.name}' is {_NAMES[str(kinds[0])]}"
+                    f"the input '{name}' of '{called.name}' is {TYPE_WORDS[str(kinds[1])]}, "
+                    f"and '{passed.name}' is {TYPE_WORDS[str(kinds[0])]}"
                 )
                 remedy = "change the type of one of the two inputs, or convert it with a filter"
                 yield error("type-mismatch", message, workflow.document.span(pointer), help=remedy)
@@ -142,7 +133,7 @@ def _operation(template: Template, typed: dict[str, Input], operation: Operation
         )
         if left is not None and wrong and operation.left.reference is not None:
             does = "cannot be gone through" if name == "for" else f"does not fit the filter '{name}'"
-            message = f"'{operation.left.reference.text}' is {_NAMES[left]}: it {does}"
+            message = f"'{operation.left.reference.text}' is {TYPE_WORDS[left]}: it {does}"
             remedy = "change the type of the input, or convert it with a filter"
             yield error("type-mismatch", message, template.place(*operation.left.place), help=remedy)
         return
@@ -150,7 +141,7 @@ def _operation(template: Template, typed: dict[str, Input], operation: Operation
     if left is None or right is None or not (operation.left.reference or operation.right.reference):
         return
     span = template.place(operation.left.place[0], operation.right.place[1])
-    what = f"{_NAMES[left]} and {_NAMES[right]}"
+    what = f"{TYPE_WORDS[left]} and {TYPE_WORDS[right]}"
     if (name in _ORDER and not _comparable(left, right)) or (
         name in _ARITHMETIC and not _computable(name, left, right)
     ):
@@ -221,7 +212,7 @@ def _parts(
         if kind in _NUMERIC or (kind == "string" and isinstance(part, str)):
             yield error(
                 "type-mismatch",
-                f"the input '{reference.path[0]}' is {_NAMES[kind]}: it has no '{part}'",
+                f"the input '{reference.path[0]}' is {TYPE_WORDS[kind]}: it has no '{part}'",
                 place(template, reference, 2),
                 help=f"write inputs.{reference.path[0]}, or change its type in '{workflow.name}'",
             )

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import pytest
 
@@ -19,7 +21,10 @@ from tests.integration.vault_workspace import (
     source_of,
     until,
 )
-from tests.servers.http import Answer, Connection, Request, Server, Takeover, reply
+from tests.servers.http import Answer, Connection, Handler, Request, Server, Takeover, reply
+
+LOGIN = "POST /v1/auth/approle/login"
+REVOCATION = "POST /v1/auth/token/revoke-self"
 
 
 @pytest.fixture
@@ -30,6 +35,26 @@ def approle(vault: Workspace) -> Workspace:
     for number in range(10):
         vault.put(f"secret/app{number}", {"a": f"value {number}"})
     return vault
+
+
+@contextmanager
+def by_approle(vault: Workspace, routes: Mapping[str, Handler]) -> Iterator[tuple[Server, VaultSource]]:
+    """Serve a stub of Vault that answers so on these routes; gives a source that logs in there."""
+    auth = {"method": "approle", "role_id": "r", "secret_id": "env://SECRET_ID"}
+    with Server(vault_stub.routes(routes)) as server:
+        environ = {"VAULT_ADDR": server.url, "SECRET_ID": "some secret id"}
+        yield server, vault.source({"auth": auth}, environ=environ)
+
+
+def late(asked: threading.Event, may_answer: threading.Event) -> Handler:
+    """Make a login that is answered when it may be."""
+
+    def handler(request: Request) -> Answer:
+        asked.set()
+        assert may_answer.wait(PATIENCE)
+        return vault_stub.logged_in(request)
+
+    return handler
 
 
 # --- one login, each path once
@@ -186,18 +211,15 @@ def test_a_denial_by_policy_causes_no_login(approle: Workspace) -> None:
 
 
 def test_a_refused_login_is_not_repeated(approle: Workspace) -> None:
-    login = "POST /v1/auth/approle/login"
     refusal = reply({"errors": ["invalid role or secret ID"]}, 400)
-    with Server(vault_stub.routes({login: lambda _: refusal})) as server:
-        auth = {"method": "approle", "role_id": "r", "secret_id": "env://SECRET_ID"}
-        environ = {"VAULT_ADDR": server.url, "SECRET_ID": "some secret id"}
+    with by_approle(approle, {LOGIN: lambda _: refusal}) as (server, refused):
 
         async def work(source: VaultSource) -> None:
             for _ in range(3):
                 with pytest.raises(SecretsError, match="invalid role or secret ID"):
                     await source.read([ref("secret/app#a")])
 
-        run(approle.source({"auth": auth}, environ=environ), work)
+        run(refused, work)
 
         assert server.count("POST", "/v1/auth/approle/login") == 1
 
@@ -233,17 +255,7 @@ def test_a_token_that_was_given_is_never_revoked(vault: Workspace, place: str) -
 
 def test_a_cancelled_run_revokes_a_token_that_comes_late(vault: Workspace) -> None:
     asked, may_answer = threading.Event(), threading.Event()
-
-    def late(request: Request) -> Answer:
-        asked.set()
-        assert may_answer.wait(PATIENCE)
-        return vault_stub.logged_in(request)
-
-    auth = {"method": "approle", "role_id": "r", "secret_id": "env://SECRET_ID"}
-    with Server(vault_stub.routes({"POST /v1/auth/approle/login": late})) as server:
-        source = vault.source(
-            {"auth": auth}, environ={"VAULT_ADDR": server.url, "SECRET_ID": "some secret id"}
-        )
+    with by_approle(vault, {LOGIN: late(asked, may_answer)}) as (server, source):
 
         async def whole() -> None:
             reading = asyncio.create_task(source.read([ref("secret/app#a")]))
@@ -266,17 +278,7 @@ def test_a_token_that_comes_after_the_end_is_revoked_too(
 ) -> None:
     monkeypatch.setattr(session, "FAREWELL", 0.1)
     asked, may_answer = threading.Event(), threading.Event()
-
-    def late(request: Request) -> Answer:
-        asked.set()
-        assert may_answer.wait(PATIENCE)
-        return vault_stub.logged_in(request)
-
-    auth = {"method": "approle", "role_id": "r", "secret_id": "env://SECRET_ID"}
-    with Server(vault_stub.routes({"POST /v1/auth/approle/login": late})) as server:
-        source = vault.source(
-            {"auth": auth}, environ={"VAULT_ADDR": server.url, "SECRET_ID": "some secret id"}
-        )
+    with by_approle(vault, {LOGIN: late(asked, may_answer)}) as (server, source):
 
         async def whole() -> None:
             reading = asyncio.create_task(source.read([ref("secret/app#a")]))
@@ -297,16 +299,14 @@ def test_a_server_that_hangs_does_not_hold_up_the_end(
 ) -> None:
     monkeypatch.setattr(client, "FAREWELL", 0.3)
     monkeypatch.setattr(session, "FAREWELL", 0.3)
-    auth = {"method": "approle", "role_id": "r", "secret_id": "env://SECRET_ID"}
-    hang = {"POST /v1/auth/token/revoke-self": lambda _: Takeover(lambda connection: connection.hold())}
-    with Server(vault_stub.routes(hang)) as server:
-        environ = {"VAULT_ADDR": server.url, "SECRET_ID": "some secret id"}
+    hang = {REVOCATION: lambda _: Takeover(lambda connection: connection.hold())}
+    with by_approle(vault, hang) as (_, hanging):
 
         async def work(source: VaultSource) -> None:
             await source.read([ref("secret/app#a")])
 
         started = time.monotonic()
-        run(vault.source({"auth": auth}, environ=environ), work)
+        run(hanging, work)
         assert time.monotonic() - started < 5
 
     (warning,) = vault.warnings
@@ -336,31 +336,27 @@ def test_a_token_too_short_for_the_run_is_told(vault: Workspace) -> None:
 def test_a_revocation_that_fails_is_told_unless_the_token_was_dead(
     vault: Workspace, status: int, error: str, reason: str | None
 ) -> None:
-    auth = {"method": "approle", "role_id": "r", "secret_id": "env://SECRET_ID"}
     refusal = reply({"errors": [error]}, status)
-    with Server(vault_stub.routes({"POST /v1/auth/token/revoke-self": lambda _: refusal})) as server:
-        environ = {"VAULT_ADDR": server.url, "SECRET_ID": "some secret id"}
+    with by_approle(vault, {REVOCATION: lambda _: refusal}) as (_, refused):
 
         async def work(source: VaultSource) -> None:
             await source.read([ref("secret/app#a")])
 
-        run(vault.source({"auth": auth}, environ=environ), work)
+        run(refused, work)
 
     told = f"the run's Vault token could not be revoked ({reason}); it ends by itself within 600 s"
     assert vault.warnings == ([told] if reason else [])
 
 
 def test_a_token_that_is_dead_from_the_start_is_replaced_once_only(vault: Workspace) -> None:
-    auth = {"method": "approle", "role_id": "r", "secret_id": "env://SECRET_ID"}
     dead = reply({"errors": ["permission denied"]}, 403)
-    with Server(vault_stub.routes({"GET /v1/secret/data/app": lambda _: dead})) as server:
-        environ = {"VAULT_ADDR": server.url, "SECRET_ID": "some secret id"}
+    with by_approle(vault, {"GET /v1/secret/data/app": lambda _: dead}) as (server, refused):
 
         async def work(source: VaultSource) -> None:
             with pytest.raises(SecretsError, match="does not accept the token from the login by approle"):
                 await source.read([ref("secret/app#a")])
 
-        run(vault.source({"auth": auth}, environ=environ), work)
+        run(refused, work)
 
         assert server.count("POST", "/v1/auth/approle/login") == 2
 

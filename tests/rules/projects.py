@@ -41,8 +41,6 @@ SPINE = frozenset(
         "malformed-url",
         "plain-http",
         "template-syntax",
-    }
-    | {
         "unavailable-root",
         "undefined-connection",
         "undefined-reference",
