@@ -76,7 +76,7 @@ class Course:
     def _reason(self, action: Action) -> str:
         if self._stop is not None:
             return "the run was stopped"
-        if self._failed in self._order.before(action):
+        if self._failed is not None and self._order.is_before(self._failed, action):
             return "an action before it failed"
         return f"'{self._failed}' failed"
 

@@ -248,7 +248,7 @@ class _Use:
         if owner is None:
             return step.section == "actions"
         assert self.order is not None
-        return step.id in self.order.before_place(owner)
+        return self.order.is_before_place(step.id, owner)
 
     def _too_early(self, other: Step) -> Diagnostic:
         assert self.workflow is not None

@@ -48,11 +48,8 @@ def check(project: Project) -> Iterator[Diagnostic]:
                     help="remove the action, or give it a condition",
                 )
             elif order is not None:
-                before = order.before(action)
-                end = next(
-                    (ends[name] for name in ends if name in before and ends[name].section == action.section),
-                    None,
-                )
+                mine = (end for end in ends.values() if end.section == action.section)
+                end = next((end for end in mine if order.is_before(end.id, action)), None)
                 if end is not None:
                     yield _finding(workflow, action, end)
 
