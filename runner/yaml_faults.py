@@ -37,6 +37,12 @@ def syntax_error(problem: yaml.YAMLError, text: str, shown: str) -> Diagnostic:
             "yaml-syntax", f"the file holds {name}, which YAML does not allow", place, help="remove it"
         )
     lines = LINE_BREAK.split(text)
+    conflict = next((at for at, each in enumerate(lines, 1) if each.startswith("<<<<<<< ")), None)
+    if conflict is not None:
+        where = Span(shown, Position(conflict, 1), Position(conflict, 8))
+        message = "a merge conflict is not resolved: git's marks still stand in the file"
+        remedy = "keep what is right, and take the lines with <<<<<<<, ======= and >>>>>>> out"
+        return error("yaml-syntax", message, where, help=remedy)
     line = lines[mark.line] if mark.line < len(lines) else ""
     place = Span(shown, position_of(mark), Position(mark.line + 1, mark.column + 2))
     opened = _open_quote(text, mark)

@@ -236,6 +236,12 @@ def test_an_empty_file_is_null() -> None:
         ("a: {{ x }}", "yaml-syntax", "a template must be quoted in YAML", None),
         ("a: {{ x }}/b", "yaml-syntax", "a template must be quoted in YAML", None),
         ("a: {% if x %}b", "yaml-syntax", "a template must be quoted in YAML", None),
+        (
+            "x: |\n  =======\na:\n<<<<<<< HEAD\n  b: 1\n=======\n  b: 2\n>>>>>>> other\n",
+            "yaml-syntax",
+            "a merge conflict is not resolved: git's marks still stand in the file",
+            (4, 1),
+        ),
         ("a:\n\tb: 1", "yaml-syntax", "a tab cannot indent YAML", (2, 1)),
         ("\ta: 1", "yaml-syntax", "a tab cannot indent YAML", (1, 1)),
         ("a: 1\nb: \x07", "yaml-syntax", "the file holds U+0007, which YAML does not allow", (2, 4)),
