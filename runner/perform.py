@@ -60,6 +60,9 @@ class Watcher:
     def paged(self, key: str, data: JsonObject) -> None:
         """Be told that a page was read: `page`, its number, and `items` of all pages so far."""
 
+    def cut(self, record: JsonObject) -> None:
+        """Be told that the action is given up in the middle: what is known of it."""
+
 
 class Performance:
     """One action being performed: its context, what it may reveal, and the record that is kept of it."""
@@ -137,6 +140,8 @@ async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None =
     The result holds `status`, `output` (not of a sensitive action), `error`, `response` (status and headers) and
     `record` (request as shown, attempts, times).
     """
+    from asyncio import CancelledError
+
     action = _find(session, ref)
     watcher = watcher or Watcher()
     started = session.now()
@@ -160,17 +165,29 @@ async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None =
         result = {"status": "failed", "error": _error(session, ref, action, problem.failure)}
     except UnicodeEncodeError:  # JSON from outside may hold what no text in UTF-8 can
         result = {"status": "failed", "error": _error(session, ref, action, _HALF_A_CHARACTER)}
-    record = performance.record if performance else {}
-    if action.sensitive:  # recorded before the output, which is a secret, was known
-        record = session.redactor.data(record)
+    except CancelledError:
+        record = _recorded(performance, session, action, ref)
+        record.pop("answer", None)
+        watcher.cut({**record, "started_at": moment(started), "duration": round(perf_counter() - clock, 6)})
+        raise
+    record = _recorded(performance, session, action, ref)
     if "answer" in record:
         result["response"] = record.pop("answer")
-    if "item" in ref:
-        record["item"] = _brief(session.redactor.data(ref["item"]))
     record["started_at"] = moment(started)
     record["duration"] = round(perf_counter() - clock, 6)
     result["record"] = record
     return result
+
+
+def _recorded(
+    performance: Performance | None, session: "Session", action: Action, ref: JsonObject
+) -> JsonObject:
+    record = performance.record if performance else {}
+    if action.sensitive:  # recorded before the output, which is a secret, was known
+        record = session.redactor.data(record)
+    if "item" in ref:
+        record["item"] = _brief(session.redactor.data(ref["item"]))
+    return record
 
 
 def moment(seconds: float) -> str:

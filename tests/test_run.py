@@ -186,6 +186,8 @@ def test_the_timeout_of_a_run(
     assert (
         slow.message == "it was in flight when the run's time was up: whether the server acted is not known"
     )
+    assert ran.action("slow").record["request"]["url"] == f"{api.url}/hold", "which write it was is known"
+    assert ran.action("slow").record["duration"] > 0
     assert api.count("POST", "/hold") == 1
 
 

@@ -50,6 +50,7 @@ class MemoryScope:
         self._observer.started(key, {})
         loop = asyncio.get_running_loop()
         limit = asyncio.timeout_at(self._deadline)
+        watcher = _Watcher(self._observer)
 
         def soon() -> None:
             if not limit.expired():
@@ -59,12 +60,14 @@ class MemoryScope:
             async with limit:
                 if not self._final:
                     self._stop.listen(limit, soon)
-                result = await perform(ref, self._session, _Watcher(self._observer))
+                result = await perform(ref, self._session, watcher)
         except TimeoutError:
             if not limit.expired():
                 raise
             stop = self._stopped()
-            raise RunStoppedError(stop.status, _cancelled(stop.status), depth=stop.depth) from None
+            raise RunStoppedError(
+                stop.status, _cancelled(stop.status, watcher.record), depth=stop.depth
+            ) from None
         finally:
             self._stop.forget(limit)
         if result["status"] == "failed" and not ref["handled"]:
@@ -149,12 +152,16 @@ class MemoryScope:
 
 
 class _Watcher(Watcher):
-    """Passes what happens inside a step on to the observer."""
+    """Passes what happens inside a step on to the observer; `record` is what is known of a step that was given up."""
 
-    __slots__ = ("_observer",)
+    __slots__ = ("_observer", "record")
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
+        self.record: JsonObject = {}
+
+    def cut(self, record: JsonObject) -> None:
+        self.record = record
 
     def retrying(self, key: str, data: JsonObject) -> None:
         self._observer.retrying(key, data)
@@ -166,10 +173,10 @@ class _Watcher(Watcher):
         self._observer.paged(key, data)
 
 
-def _cancelled(status: Status) -> JsonObject:
+def _cancelled(status: Status, record: JsonObject) -> JsonObject:
     why = "the run's time was up" if status is Status.TIMED_OUT else f"the run was {status.value}"
     failure = Failure(
         kind=FailureKind.CANCELLED,
         message=f"it was in flight when {why}: whether the server acted is not known",
     )
-    return {"status": "failed", "error": failure.to_json(), "record": {}}
+    return {"status": "failed", "error": failure.to_json(), "record": record}

@@ -87,8 +87,8 @@ class Going:
         except asyncio.CancelledError:
             output.error(f"error: {self.left_at_once}")
             status = Status.TERMINATED if signals.last == signal.SIGTERM else Status.INTERRUPTED
-            if self.keeper is not None:
-                self.keeper.cut(status)
+            if self.keeper is not None and self.keeper.cut(status):
+                self._say_how_to_go_on(self.keeper.id)
             return int(Exit.TERMINATED if status is Status.TERMINATED else Exit.INTERRUPTED)
         else:
             summary = outcome.summary(result, Style(color=output.error_color))
@@ -110,7 +110,10 @@ class Going:
             FailureKind.HISTORY,
         )
         if self.keeper is not None and not never_began:
-            self.output.say(f"  = help: `runner runs resume {result.run_id}` goes on where it stopped")
+            self._say_how_to_go_on(result.run_id)
+
+    def _say_how_to_go_on(self, run: str) -> None:
+        self.output.say(f"  = help: `runner runs resume {run}` goes on where it stopped")
 
     def progress(self) -> Progress:
         """Give what tells of the actions as they end."""

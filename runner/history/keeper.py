@@ -32,6 +32,7 @@ class Keeper:
         self._journal: Journal | None = None
         self._redactor: Redactor | None = None
         self._known = 0
+        self._began = 0.0
 
     @property
     def id(self) -> str:
@@ -71,7 +72,7 @@ class Keeper:
             now = _now()
             if plan.digest != self._run.digest:
                 self._history.change_files(self._number, plan.digest, plan.documents)
-        self._redactor, self._known = redactor, redactor.known
+        self._redactor, self._known, self._began = redactor, redactor.known, time.monotonic()
         facts = {
             "host": os.uname().nodename,
             "pid": os.getpid(),
@@ -101,14 +102,17 @@ class Keeper:
         self._history.end(self._number, self._execution, ended)
         self._scrub()
 
-    def cut(self, status: Status) -> None:
-        """Write that it was stopped at once: what was in flight has no known end."""
-        if self._journal is not None:
-            ended = {"status": status.value, "ended_at": _now(), "duration": 0.0}
-            with suppress(HistoryError):
-                self._journal.flush()
-                self._history.end(self._number, self._execution, ended)
-                self._scrub()
+    def cut(self, status: Status) -> bool:
+        """Write that it was stopped at once: what was in flight has no known end. False where it had not begun."""
+        if self._journal is None:
+            return False
+        took = round(time.monotonic() - self._began, 6)
+        with suppress(HistoryError):
+            self._journal.flush()
+            ended: JsonObject = {"status": status.value, "ended_at": _now(), "duration": took}
+            self._history.end(self._number, self._execution, ended)
+            self._scrub()
+        return True
 
     def _scrub(self) -> None:
         if self._redactor is not None and self._redactor.known != self._known:

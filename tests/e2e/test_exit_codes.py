@@ -166,6 +166,9 @@ def test_a_second_signal_ends_at_once(program: Program, server: Server) -> None:
         _, err = process.communicate(timeout=5)
     assert process.returncode == 143
     assert "stopped at once" in err
+    listed = json.loads(program.run("runs", "--format", "json").out)["runs"][0]
+    assert f"= help: `runner runs resume {listed['run']}`" in err
+    assert listed["duration"] > 0
     assert list(program.directory.glob("*.json")) == []
     assert list(program.directory.glob(".*.part")) == []
 
