@@ -131,11 +131,13 @@ class KvStore:
     def _mount(self, client: VaultClient) -> tuple[Mount, str]:
         mount = self._mounts.above(client, self.label)
         if mount.kind != KV2:
-            kind = "is KV version 1, which has no check-and-set" if mount.kind == KV1 else "is no KV engine"
+            first = mount.kind == KV1
+            kind = "is KV version 1, which has no check-and-set" if first else "is no KV engine"
+            by_hand = f". By hand: vault kv put, vault kv delete {self.label}" if first else ""
             raise VaultProblemError(
                 f"'{self.label}' cannot be changed: the engine at '{mount.path}/' {kind}",
                 help="store it in a KV engine of version 2 (vault kv enable-versioning MOUNT): only there a write can tell "
-                f"that somebody else was first, and bring back what was deleted. By hand: vault kv put, vault kv delete {self.label}",
+                f"that somebody else was first, and bring back what was deleted{by_hand}",
             )
         return mount, self.label.removeprefix(f"{mount.path}/")
 
