@@ -1,3 +1,5 @@
+"""The person at the terminal: asked once, heard right, and let go by Ctrl-C."""
+
 import asyncio
 import io
 import signal
