@@ -18,12 +18,13 @@ from runner.duration import written
 from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.frame import Call, Frame, holds
 from runner.frozen import dataclass
+from runner.invocation import Invocation, Returned
 from runner.items import Block, Gathered
 from runner.model import Action, Workflow
 from runner.plan import Plan
 from runner.project import Project
 from runner.result import ActionResult, Status
-from runner.scope import RunStoppedError, Scope, StepFailedError
+from runner.scope import SLEEP, RunStoppedError, Scope, StepFailedError
 from runner.template import Template
 
 
@@ -227,7 +228,9 @@ class Interpreter:
             if result["status"] != "succeeded" or result.pop("done", False):
                 return result
             if number < repeat.at_most:
-                await _sleep(scope, f"{key}#{number}/sleep", repeat.every, result["record"])
+                await _sleep(scope, f"{key}#{number}{SLEEP}", repeat.every, result["record"])
+        if not ref["handled"]:
+            scope.ran_out(key)
         span = self.workflow.document.span((*action.pointer, "repeat"))
         too_often = Failure(
             kind=FailureKind.TIMEOUT,
@@ -242,7 +245,7 @@ class Interpreter:
             return await self._call(action, ref, scope)
         result = await scope.step(ref["key"], ref)
         if action.kind == "wait" and result["status"] == "succeeded":
-            await _sleep(scope, f"{ref['key']}/sleep", result["output"]["seconds"], result.get("record", {}))
+            await _sleep(scope, f"{ref['key']}{SLEEP}", result["output"]["seconds"], result.get("record", {}))
             result = {**result, "output": None}
         return result
 
@@ -261,27 +264,52 @@ class Interpreter:
             handled=ref["handled"],
             ref=ref if secret else None,
         )
-        nested = scope.called(ref["key"], callee.timeout)
-        inner = Interpreter(self.project, callee, self.plan, self.frame.run, nested, call)
-        outcome = await inner.interpret()
-        record: JsonObject = {
-            "workflow": callee.name,
-            "actions": [item.to_json() for item in outcome.results],
-        }
-        if outcome.error is not None:
-            failed = {**_failed(calling.failure(callee, outcome.error)), "record": record}
-            if outcome.stop is not None and outcome.stop.depth <= self.call.depth:
-                raise RunStoppedError(outcome.stop.status, failed, depth=outcome.stop.depth)
+        returned = Returned(**await scope.call(ref["key"], self._invocation(action, callee, call)))
+        record: JsonObject = {"workflow": callee.name, "actions": returned.actions}
+        if returned.error is not None:
+            error = calling.failure(callee, Failure.from_json(returned.error))
+            failed = {**_failed(error), "record": record}
+            if returned.stop is not None and returned.stop["depth"] <= self.call.depth:
+                raise RunStoppedError(Status(returned.stop["status"]), failed, depth=returned.stop["depth"])
             return failed
         if action.sensitive:
-            made = await scope.step(ref["key"], {**ref, "called": inner.frame.called()})
+            made = await scope.step(ref["key"], {**ref, "called": returned.states})
             return {**made, "record": record}
         calling.check_outputs(callee, action, self.workflow.document)
-        result: JsonObject = {"status": "succeeded", "output": outcome.outputs, "record": record}
+        result: JsonObject = {"status": "succeeded", "output": returned.outputs, "record": record}
         if action.repeat is not None:
             until = action.repeat.until
-            result["done"] = holds(until, {**context, "response": {"body": outcome.outputs}})
+            result["done"] = holds(until, {**context, "response": {"body": returned.outputs}})
         return result
+
+    def _invocation(self, action: Action, callee: Workflow, call: Call) -> Invocation:
+        data = {
+            "workflow": callee.name,
+            "inputs": call.inputs,
+            "call": call.to_json(),
+            "states": action.sensitive,
+        }
+        return self.invocation_of(self.project, self.plan, self.frame.run, data)
+
+    @classmethod
+    def invocation_of(cls, project: Project, plan: Plan, run: JsonObject, data: JsonObject) -> Invocation:
+        """Make a call again from what `Invocation.to_json` gave: in another process."""
+        callee = project.workflows[data["workflow"]]
+        call = Call(inputs=data["inputs"], **data["call"])
+
+        async def within(scope: Scope) -> JsonObject:
+            inner = cls(project, callee, plan, run, scope, call)
+            outcome = await inner.interpret()
+            stop = outcome.stop
+            return Returned(
+                outputs=outcome.outputs,
+                error=outcome.error.to_json() if outcome.error else None,
+                stop={"status": stop.status.value, "depth": stop.depth} if stop else None,
+                actions=[item.to_json() for item in outcome.results],
+                states=inner.frame.called() if data["states"] else None,
+            ).to_json()
+
+        return Invocation(call.key, callee.timeout, data, within)
 
     def _too_deep(self, action: Action) -> Failure:
         return Failure(

@@ -9,7 +9,11 @@ from runner.errors import JsonObject
 from runner.result import ActionResult, Status
 
 if TYPE_CHECKING:
+    from runner.invocation import Invocation
     from runner.items import Block
+
+SLEEP = "#sleep"
+"""What the key of a wait ends in, after that of its action or repetition."""
 
 
 def without_repetition(key: str) -> str:
@@ -59,6 +63,10 @@ class Scope(Protocol):
         """Run the items of a `for_each`, here (`block.run(self)`) or in slices elsewhere; gives what `run` gives."""
         ...
 
+    async def call(self, key: str, invocation: "Invocation") -> JsonObject:
+        """Interpret a called workflow, here (`invocation.run(self)`) or elsewhere; gives what `run` gives."""
+        ...
+
     async def sleep(self, key: str, seconds: float) -> None:
         """Wait; raises RunStoppedError."""
         ...
@@ -73,6 +81,10 @@ class Scope(Protocol):
 
     def advanced(self, key: str, counts: JsonObject) -> None:
         """Be told how far a block is: `items`, `done`, `failed`; has no effect on the run."""
+        ...
+
+    def ran_out(self, key: str) -> None:
+        """Be told that what an action repeats was not done in time: a resume begins its repetitions anew."""
         ...
 
     def called(self, key: str, timeout: float | None) -> "Scope":

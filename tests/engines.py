@@ -25,17 +25,25 @@ from tests.servers.temporal import Temporal
 RUNNER = Path(sys.executable).with_name("runner")
 
 
-class Worker:
-    """`runner worker` as a process of its own."""
+ROOT = Path(__file__).parents[1]
+PATIENCE = "2s"
+"""How long a worker of a test may say nothing."""
 
-    def __init__(self, address: str, environ: Mapping[str, str]) -> None:
+
+class Worker:
+    """`runner worker` as a process of its own; `dying` names a point and a step at which it kills itself."""
+
+    def __init__(
+        self, address: str, environ: Mapping[str, str], dying: tuple[str, str] | None = None
+    ) -> None:
+        program = [sys.executable, "-m", "tests.crashing_worker", *dying] if dying else [RUNNER]
         self.process = subprocess.Popen(
-            [RUNNER, "worker", "--engine", address],
+            [*program, "worker", "--engine", address, "--lost-after", PATIENCE],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            env={"PATH": os.defpath, **environ},
+            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **environ},
         )
         assert self.process.stdout is not None
         first = self.process.stdout.readline()
@@ -45,7 +53,7 @@ class Worker:
         self._reading.start()
 
     def kill(self) -> None:
-        """End it as the kernel ends a process: at once, in the middle of what it does."""
+        """End it as the kernel ends a process: at once, in the middle of what it does. It may have ended before."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self._close()
@@ -90,11 +98,10 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
-            if worker.process.poll() is None:
-                worker.kill()
+            worker.kill()
 
-    def worker(self, **environ: str) -> Worker:
-        made = Worker(self.url, {**self.environ, **environ})
+    def worker(self, dying: tuple[str, str] | None = None) -> Worker:
+        made = Worker(self.url, self.environ, dying)
         self.workers.append(made)
         return made
 

@@ -38,7 +38,7 @@ LAYERS: dict[str, frozenset[str]] = {
             client_certificate files body_encoding downloads
             redirects tls target progress decoder body_format dispatch client throttle channels session auth_fields means
             transport_choice
-            answer waits attempts request pages perform scope items course frame engine watching endings
+            answer waits attempts request pages perform scope items invocation course frame engine watching endings
             """,
         "run": "run connection_test login last_tests exclusive",
     }.items()

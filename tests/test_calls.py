@@ -87,7 +87,7 @@ def test_a_call_is_repeated_until_its_outputs_say_so(tmp_path: Path) -> None:
     assert outcome.status is Status.SUCCEEDED
     assert [key for key in script.log if "sleep" in key or key.endswith("/b")] == [
         "sub#1/b",
-        "sub#1/sleep 1.0",
+        "sub#1#sleep 1.0",
         "sub#2/b",
     ]
 

@@ -25,6 +25,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.fail: Counter[str] = Counter()
+        self.fail_at: dict[str, int] = {}
         self.delays: dict[str, float] = {}
         self._polls = 0
         self._lock = threading.Lock()
@@ -37,6 +38,8 @@ class Desk:
             if self.fail[path] > 0:
                 self.fail[path] -= 1
                 return reply({"error": "told to"}, 503 if path.startswith("/busy") else 500)
+            if self.fail_at.get(path) == self.server.count(asked.method, path):
+                return reply({"error": "told to"}, 500)
             if path == "/poll":
                 self._polls += 1
                 return reply({"ready": self._polls >= 3})
@@ -78,6 +81,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
 RETRY: JsonObject = {"attempts": 3, "backoff": {"first": "1ms"}}
 EVERYTHING: list[JsonObject] = [
     request("list", path="/list", more={"output": "{{ response.body['items'] }}"}),
+    request("odd", "POST", "/odd", more={"on_error": "continue"}),
     request("busy", "POST", "/busy", more={"retry": RETRY}),
     request("login", "POST", "/login", more={"sensitive": True, "output": "{{ response.body.token }}"}),
     request("use", path="/use", headers={"X-Token": "{{ actions.login.output }}"}),
@@ -137,7 +141,7 @@ def everything(root: Path, url: str, actions: list[JsonObject], **more: Any) -> 
 
 
 def test_everything_at_once(backend: Backend, desk: Desk, tmp_path: Path) -> None:
-    desk.fail.update({"/busy": 2, "/some/x": 1})
+    desk.fail.update({"/odd": 1, "/busy": 2, "/some/x": 1})
     desk.delays.update({"/each/a": 0.05, "/left": 0.03})
     project = everything(tmp_path / "p", desk.server.url, EVERYTHING, **CLEANUP)
     ran = backend(project)
@@ -150,12 +154,12 @@ def test_everything_at_once(backend: Backend, desk: Desk, tmp_path: Path) -> Non
         "called": "/in/a",
     }
     assert ran.statuses == {
-        "list": "succeeded", "busy": "succeeded", "login": "succeeded", "use": "succeeded", "each": "succeeded",
+        "list": "succeeded", "odd": "failed", "busy": "succeeded", "login": "succeeded", "use": "succeeded", "each": "succeeded",
         "some": "failed", "poll": "succeeded", "left": "succeeded", "right": "succeeded", "both": "succeeded", "call": "succeeded",
         "never": "skipped", "on_failure/alarm": "skipped", "finally/bye": "succeeded",
     }  # fmt: skip
     assert desk.counts() == Counter(
-        {"GET /list": 1, "POST /busy": 3, "POST /login": 1, "GET /use": 1, "POST /each/a": 1, "POST /each/b": 1,
+        {"GET /list": 1, "POST /odd": 1, "POST /busy": 3, "POST /login": 1, "GET /use": 1, "POST /each/a": 1, "POST /each/b": 1,
          "POST /each/c": 1, "POST /each/d": 1, "POST /some/x": 1, "POST /some/y": 1, "GET /poll": 3, "GET /left": 1,
          "POST /right": 1, "POST /in/a": 1, "POST /out": 1, "POST /bye": 1}
     )  # fmt: skip
@@ -224,13 +228,18 @@ def remembering(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Backend
     return first, again
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("remembering", "seed"),
+    # On Temporal the tests that kill workers have timings of their own, too.
+    [*(("history", seed) for seed in range(5)), ("temporal", 1), ("temporal", 3)],
+    indirect=["remembering"],
+)
 def test_a_resume_repeats_what_failed_and_nothing_else(
     remembering: tuple[Backend, Backend], desk: Desk, tmp_path: Path, seed: int
 ) -> None:
     """Under other timings than before: keys are paths, so nothing depends on what ended first."""
     first, again = remembering
-    desk.fail.update({"/each/c": 1})
+    desk.fail.update({"/odd": 1, "/each/c": 1})
     desk.delays.update({f"/each/{item}": 0.02 * ((seed + at) % 4) for at, item in enumerate("abcd")})
     actions = EVERYTHING
     actions = [{**action, "idempotent": True} if action["id"] == "login" else action for action in EVERYTHING]
@@ -253,6 +262,73 @@ def test_a_resume_repeats_what_failed_and_nothing_else(
     assert counts["GET /poll"] == 3
     assert counts["POST /each/d"] == 1
     assert done["POST /each/a"] == counts["POST /each/a"] == 1
+
+
+def test_called_workflows_go_on_where_they_failed(
+    remembering: tuple[Backend, Backend], desk: Desk, tmp_path: Path
+) -> None:
+    """Calls in calls, and in items: what succeeded of them is kept, their `finally` belongs to each of their ends."""
+    first, again = remembering
+    desk.fail.update({"/two": 1, "/leaf/b": 1})
+    leaves = {"for_each": ["a", "b", "c"], "workflow": "leaf", "with": {"of": "{{ item }}"}}
+    workflows = {
+        "main": {"actions": [request("one", "POST", "/one"), {"id": "call", "workflow": "middle"}], **BYE},
+        "middle": {
+            "actions": [request("one", "POST", "/middle"), {"id": "deep", "workflow": "inner"}, {"id": "leaves", **leaves}],
+            "finally": [request("out", "POST", "/middle-out")],
+            "outputs": {"leaves": "{{ actions.leaves.output | map(attribute='path') | list }}"},
+        },
+        "inner": {
+            "actions": [request("two", "POST", "/before-two"), request("fails", "POST", "/two")],
+            "finally": [request("out", "POST", "/inner-out")],
+        },
+        "leaf": {
+            "inputs": {"of": {"type": "string"}},
+            "actions": [request("leaf", "POST", "/leaf/{{ inputs.of }}")],
+            "outputs": {"path": "{{ actions.leaf.output.path }}"},
+        },
+    }  # fmt: skip
+    workflows["main"]["outputs"] = {"leaves": "{{ actions.call.output.leaves }}"}
+    files: JsonObject = {f"workflows.d/{name}.yaml": each for name, each in workflows.items()}
+    files["connections.d/api.yaml"] = {"type": "none", "base_url": desk.server.url, "shared": True}
+    project = make(tmp_path / "p", files)
+    assert "the workflow 'middle' failed: the workflow 'inner' failed:" in first(project).failure[1]
+    done = Counter({"POST /one": 1, "POST /middle": 1, "POST /before-two": 1, "POST /two": 1, "POST /inner-out": 1,
+                    "POST /middle-out": 1, "POST /bye": 1})  # fmt: skip
+    assert desk.counts() == done
+    assert "1 of 3 items failed" in again(project).failure[1]
+    done += Counter({"POST /two": 1, "POST /inner-out": 1, "POST /leaf/a": 1, "POST /leaf/b": 1, "POST /middle-out": 1,
+                     "POST /bye": 1})  # fmt: skip
+    assert desk.counts() == done
+    assert again(project).result.outputs == {"leaves": ["/leaf/a", "/leaf/b", "/leaf/c"]}
+    done += Counter({"POST /leaf/b": 1, "POST /leaf/c": 1, "POST /middle-out": 1, "POST /bye": 1})
+    assert desk.counts() == done
+
+
+def test_a_repeated_call_goes_on_and_where_it_ran_out_begins_anew(
+    remembering: tuple[Backend, Backend], desk: Desk, tmp_path: Path
+) -> None:
+    first, again = remembering
+    desk.fail_at["/tick"] = 2
+    until: JsonObject = {"until": "{{ response.body.ready }}", "every": "1ms", "at_most": 2}
+    poller = {
+        "actions": [request("sleep", "POST", "/tick"), request("poll", path="/poll")],
+        "outputs": {"ready": "{{ actions.poll.output.ready }}"},
+    }
+    project = make(
+        tmp_path / "p",
+        {
+            "connections.d/api.yaml": {"type": "none", "base_url": desk.server.url, "shared": True},
+            "workflows.d/main.yaml": {"actions": [{"id": "sync", "workflow": "poller", "repeat": until}]},
+            "workflows.d/poller.yaml": poller,
+        },
+    )
+    assert "answered 500" in first(project).failure[1]
+    assert desk.counts() == Counter({"POST /tick": 2, "GET /poll": 1})
+    assert again(project).failure[0] == "timeout", "the second repetition is the last one"
+    assert desk.counts() == Counter({"POST /tick": 3, "GET /poll": 2})
+    assert again(project).result.status.value == "succeeded"
+    assert desk.counts() == Counter({"POST /tick": 4, "GET /poll": 3})
 
 
 def test_files_are_those_of_the_run_and_a_second_resume_does_nothing(

@@ -199,7 +199,7 @@ def test_nothing_starts_after_a_stop(
     async def test(scope: MemoryScope, stop: Stop, watched: Watched) -> None:
         if request_stop:
             stop.request(Status.TERMINATED)
-        for error in (await stopped(scope.step("a", REF)), await stopped(scope.sleep("a/sleep", 0.0))):
+        for error in (await stopped(scope.step("a", REF)), await stopped(scope.sleep("a#sleep", 0.0))):
             assert error.status is status
             assert error.result is None
         assert watched.events == []
@@ -238,14 +238,14 @@ def test_cancelling_the_run_leaves_no_step_behind(monkeypatch: pytest.MonkeyPatc
 
 def test_a_wait_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
-    with_scope(monkeypatch, lambda scope, *_: scope.sleep("a/sleep", 0.05))
+    with_scope(monkeypatch, lambda scope, *_: scope.sleep("a#sleep", 0.05))
     assert 0.04 < time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("left", [60.0, 5.0])
 def test_a_stop_ends_a_wait_at_once(left: float, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(scope: MemoryScope, stop: Stop, _: Watched) -> RunStoppedError:
-        task = asyncio.create_task(stopped(scope.sleep("a/sleep", 30)))
+        task = asyncio.create_task(stopped(scope.sleep("a#sleep", 30)))
         await asyncio.sleep(0)
         stop.request(Status.INTERRUPTED)
         return await task
@@ -259,7 +259,7 @@ def test_a_stop_ends_a_wait_at_once(left: float, monkeypatch: pytest.MonkeyPatch
 def test_a_wait_does_not_outlast_the_deadline(final: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     error = with_scope(
-        monkeypatch, lambda scope, *_: stopped(scope.sleep("a/sleep", 30)), left=0.05, final=final
+        monkeypatch, lambda scope, *_: stopped(scope.sleep("a#sleep", 30)), left=0.05, final=final
     )
     assert error.status is Status.TIMED_OUT
     assert time.monotonic() - began < 5
@@ -277,7 +277,7 @@ def test_cleanup_is_not_stopped_by_what_stopped_the_run_and_has_its_own_time(
         cleanup = scope.cleanup(stopped=True)
         assert await cleanup.step("finally/clean", REF) == DONE
         began = time.monotonic()
-        await cleanup.sleep("finally/clean/sleep", 0.05)
+        await cleanup.sleep("finally/clean#sleep", 0.05)
         assert time.monotonic() - began >= 0.04
         stop.request(Status.INTERRUPTED)
         assert await cleanup.step("finally/more", REF) == DONE

@@ -15,11 +15,12 @@ from runner.history.journal import Journal
 from runner.history.keeping import Needs
 from runner.history.runs import Step
 from runner.history.state import HistoryError
+from runner.invocation import Invocation
 from runner.items import Block
 from runner.model import Action
 from runner.project import Project
 from runner.result import ActionResult
-from runner.scope import RunStoppedError, Scope, StepFailedError, is_repetition, without_repetition
+from runner.scope import SLEEP, RunStoppedError, Scope, StepFailedError, is_repetition, without_repetition
 from runner.sensitive import MASK
 from runner.session import Session
 
@@ -136,10 +137,15 @@ class HistoryScope:
         del key
         return await block.run(self)
 
+    async def call(self, key: str, invocation: Invocation) -> JsonObject:
+        """Interpret the called workflow here, each of its steps with an entry of its own."""
+        del key
+        return await invocation.run(self)
+
     async def sleep(self, key: str, seconds: float) -> None:
         """Wait; after a resume only what is left of it. A poll (`poll#4`) that was asked just now waits in full."""
         journal = self._recorder.journal
-        if key.removesuffix("/sleep") not in self._recorder.performed:
+        if key.removesuffix(SLEEP) not in self._recorder.performed:
             found = journal.find(key)
             if found is not None and found.result is not None and found.execution >= self._floor:
                 seconds = min(seconds, max(0.0, float(found.result["until"]) - time.time()))
@@ -159,6 +165,11 @@ class HistoryScope:
     def advanced(self, key: str, counts: JsonObject) -> None:
         """Tell the scope inside."""
         self._inner.advanced(key, counts)
+
+    def ran_out(self, key: str) -> None:
+        """Take out what the repetitions of an action did."""
+        self._recorder.journal.forget(f"{key}#")
+        self._inner.ran_out(key)
 
     def called(self, key: str, timeout: float | None) -> "HistoryScope":
         """Give the scope of a called workflow, which has a `finally` of its own."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.invocation import Invocation
 from runner.items import Block
 from runner.perform import Watcher, perform
 from runner.result import ActionResult, Status
@@ -79,6 +80,11 @@ class MemoryScope:
         del key
         return await block.run(self)
 
+    async def call(self, key: str, invocation: Invocation) -> JsonObject:
+        """Interpret the called workflow here."""
+        del key
+        return await invocation.run(self)
+
     async def sleep(self, key: str, seconds: float) -> None:
         """Wait, unless the run is stopped first."""
         del key
@@ -112,6 +118,9 @@ class MemoryScope:
     def advanced(self, key: str, counts: JsonObject) -> None:
         """Tell the observer."""
         self._observer.advanced(key, counts)
+
+    def ran_out(self, key: str) -> None:
+        """Remember nothing."""
 
     def called(self, key: str, timeout: float | None) -> "MemoryScope":
         """Give the scope of a called workflow."""

@@ -48,7 +48,7 @@ _VALUED = frozenset(
     {"-C", "--project", "--color", "--format", "--env", "--as", "-i", "--input", "--input-file", "--report",
      "--base-url", "--changed", "--rule", "--fail-on", "--from", "--timeout", "--output", "--program", "--directory", "--image", "--package",
      "--state", "--workflow", "--status", "--since", "--limit", "--keep",
-     "--engine", "--steps", "--name"}
+     "--engine", "--steps", "--lost-after", "--name"}
 )  # fmt: skip
 """Options whose value is the next word, so that it is not taken for a command."""
 

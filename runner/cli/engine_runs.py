@@ -18,7 +18,7 @@ from runner.project import Project
 from runner.reports.json import dumps
 from runner.reports.text import outcome
 from runner.reports.text.style import Style
-from runner.result import RunResult
+from runner.result import ActionResult, RunResult
 from runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,9 +107,12 @@ def show(options: argparse.Namespace, settings: Settings, output: Output, addres
     """Show a run: what has ended of it, and how it is."""
     from runner.backends.temporal import results
 
-    state: JsonObject = asked(settings, output, address, lambda found: found.state(options.id))
+    async def told(found: "Engine") -> tuple[JsonObject, list[ActionResult]]:
+        state = await found.state(options.id)
+        return dict(state), await found.so_far(options.id, state)
+
+    state, actions = asked(settings, output, address, told)
     result = results.unpack(state["result"]) if state["result"] is not None else None
-    actions = list(result.actions) if result else [results.unpack_action(each) for each in state["settled"]]
     if options.format == "json":
         data = {
             "format": "runner.d/run-on-engine/1",
@@ -117,7 +120,7 @@ def show(options: argparse.Namespace, settings: Settings, output: Output, addres
             "status": state["phase"],
             "round": state["round"],
             "unknown": state["unknown"],
-            "actions": [each.to_json() for each in actions],
+            "actions": [{"key": each.key, **each.to_json()} for each in actions],
             "result": result.to_json() if result else None,
         }
         output.data(dumps(data))

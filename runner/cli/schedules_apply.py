@@ -74,8 +74,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
 
 def _given(project: Project, entry: Entry) -> dict[str, object]:
     """Give what each run of a trigger gets: the files as they are now."""
-    from runner.backends.temporal.documents import reached, unfit
-    from runner.backends.temporal.slices import plan_data
+    from runner.backends.temporal.documents import plan_data, reached, unfit
     from runner.run import DEFAULT_TIMEOUT
 
     own = load(project.root, environment=entry.environment) if entry.environment else project

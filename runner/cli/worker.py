@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 
+from runner import duration
 from runner.cli import engines, logs
 from runner.cli.output import Output
 from runner.errors import Exit
@@ -11,7 +12,7 @@ from runner.settings import Settings
 
 EXAMPLES = (
     "runner worker --engine temporal://temporal.example.com:7233/automation",
-    "RUNNER_ENGINE=temporal://127.0.0.1:7233/default runner worker --steps 20",
+    "RUNNER_ENGINE=temporal://127.0.0.1:7233/default runner worker --steps 20 --lost-after 30s",
 )
 
 
@@ -20,6 +21,14 @@ def options(parser: argparse.ArgumentParser) -> None:
     engines.add(parser, "the server to take work from")
     parser.add_argument(
         "--steps", metavar="N", type=_count, default=100, help="steps at the same time (default 100)"
+    )
+    parser.add_argument(
+        "--lost-after",
+        metavar="DURATION",
+        type=_patience,
+        default=10.0,
+        help="a worker that says nothing for so long is taken for dead, and its steps for lost (default 10s); "
+        "of runs that begin here",
     )
 
 
@@ -39,6 +48,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
             settings.environ,
             output.redactor,
             steps=options.steps,
+            lost_after=options.lost_after,
             ready=lambda name: output.say(f"worker {name} takes work from {address}"),
             stop=stop,
         )
@@ -52,3 +62,13 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 10_000:
         raise argparse.ArgumentTypeError("a number from 1 to 10000")
     return int(text)
+
+
+def _patience(text: str) -> float:
+    try:
+        value = duration.seconds(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+    if not 2.0 <= value <= 600.0:
+        raise argparse.ArgumentTypeError("a time from 2s to 10m")
+    return value

@@ -99,6 +99,13 @@ class Journal:
         self._open.discard(key)
         self._later()
 
+    def forget(self, beginning: str) -> None:
+        """Take out the steps whose keys begin so: they are done anew."""
+        self._add(
+            "DELETE FROM step WHERE run = ? AND substr(key, 1, ?) = ?", (self._run, len(beginning), beginning)
+        )
+        self._later()
+
     def event(self, data: JsonObject) -> None:
         """Write how an action ended, for people."""
         self._events += 1

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from runner.sensitive import Redactor
 from tests.canary import ENCODERS, Search
 from tests.engines import Cluster, until
 from tests.integration.vault_workspace import Workspace
-from tests.projects import make, request, run, simple
+from tests.projects import Ran, Watched, make, request, run, simple
 from tests.servers.certificates import Authority
 from tests.servers.http import Request, Response, Server, reply
 from tests.servers.temporal import Temporal, TlsInFront
@@ -33,6 +34,9 @@ class Desk:
     def __init__(self) -> None:
         self.failing: set[str] = set()
         self.held: set[str] = set()
+        self.slowness = 0.0
+        self.peak = 0
+        self._inside = 0
         self.go = threading.Event()
         self.times: list[float] = []
         self._polls = 0
@@ -40,6 +44,15 @@ class Desk:
 
     def _answer(self, asked: Request) -> Response:
         self.times.append(time.monotonic())
+        self._inside += 1
+        self.peak = max(self.peak, self._inside)
+        time.sleep(self.slowness)
+        try:
+            return self._answered(asked)
+        finally:
+            self._inside -= 1
+
+    def _answered(self, asked: Request) -> Response:
         if asked.path in self.held:
             until(lambda: self.go.is_set() or asked.path not in self.held, 90)
         if asked.path in self.failing:
@@ -63,9 +76,18 @@ def desk() -> Iterator[Desk]:
         made.go.set()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster(temporal: Temporal) -> Iterator[Cluster]:
+    """With one worker, for all tests that leave it alive."""
     with Cluster(temporal, {"DESK_TOKEN": TOKEN}) as made:
+        made.worker()
+        yield made
+
+
+@pytest.fixture
+def empty(temporal: Temporal) -> Iterator[Cluster]:
+    """Without a worker."""
+    with Cluster(temporal) as made:
         yield made
 
 
@@ -93,6 +115,9 @@ def everything(root: Path, url: str) -> Any:
         {"id": "call", "for_each": ["a", "b"], "workflow": "called", "with": {"name": "{{ item }}"}},
         request("use", path="/use", headers={"X-Session": "{{ actions.login.output }}"},
                 more={"output": "{{ response.body.seen }}"}),
+        {"id": "deep", "workflow": "deep", "with": {"key": "{{ actions.login.output }}"}, "sensitive": True},
+        request("use_deep", path="/use", headers={"X-Session": "{{ actions.deep.output.session }}"},
+                more={"output": "{{ response.body.seen }}"}),
     ]  # fmt: skip
     outputs = {
         "each": "{{ actions.each.output }}",
@@ -100,6 +125,7 @@ def everything(root: Path, url: str) -> Any:
         "use": "{{ actions.use.output }}",
         "exact": "{{ actions.left.output.exact }}",
         "call": "{{ actions.call.output | map(attribute='path') | list }}",
+        "use_deep": "{{ actions.use_deep.output }}",
     }
     api = {**BEARER, "base_url": url, "shared": True}
     called = {
@@ -107,11 +133,25 @@ def everything(root: Path, url: str) -> Any:
         "actions": [request("post", "POST", "/called/{{ inputs.name }}")],
         "outputs": {"path": "{{ actions.post.output.path }}"},
     }
+    deep = {
+        "inputs": {"key": {"type": "string", "secret": True}},
+        "actions": [
+            request(
+                "login", path="/login", more={"sensitive": True, "output": "{{ response.body.session }}"}
+            ),
+            {"id": "deeper", "workflow": "deeper", "with": {"key": "{{ inputs.key }}"}},
+        ],
+        "outputs": {"session": "{{ actions.login.output }}"},
+    }
+    deeper = {
+        "inputs": {"key": {"type": "string", "secret": True}},
+        "actions": [request("signed", "POST", "/signed", headers={"X-Session": "{{ inputs.key }}"})],
+        **BYE,
+    }
     main = {"actions": actions, "outputs": outputs, **BYE}
-    return make(
-        root,
-        {"connections.d/api.yaml": api, "workflows.d/main.yaml": main, "workflows.d/called.yaml": called},
-    )
+    workflows = {"main": main, "called": called, "deep": deep, "deeper": deeper}
+    files = {f"workflows.d/{name}.yaml": each for name, each in workflows.items()}
+    return make(root, {"connections.d/api.yaml": api, **files})
 
 
 def shape(result: RunResult) -> Any:
@@ -126,44 +166,74 @@ def shape(result: RunResult) -> Any:
     )
 
 
-def test_a_run_gives_what_it_gives_in_one_process(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
-    desk.failing.add("/right")
-    project = everything(tmp_path, desk.server.url)
-    here = run(project, environ={"DESK_TOKEN": TOKEN}).result
-    alone = desk.counts()
-    desk._polls = 0
-    cluster.worker()
-    there = cluster.run(project)
+def told(watched: Watched) -> list[tuple[str, str]]:
+    """What somebody who follows a run is told of the ends of its actions; those inside of items may be over too soon."""
+    return [(what, key) for what, key in watched.events if what != "started" and "[" not in key]
+
+
+@dataclass(frozen=True)
+class Both:
+    """The same project, run in one process and on Temporal: results, what was told of each, requests of the one and of both."""
+
+    here: Ran
+    run_id: str
+    there: RunResult
+    watched: Watched
+    alone: Counter[str]
+    together: Counter[str]
+
+
+@pytest.fixture(scope="module")
+def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Both:
+    desk = Desk()
+    with desk.server:
+        desk.failing.add("/right")
+        project = everything(tmp_path_factory.mktemp("both"), desk.server.url)
+        here = run(project, environ={"DESK_TOKEN": TOKEN})
+        alone = desk.counts()
+        desk._polls = 0
+        watched = Watched()
+        run_id = cluster.submit(project)
+        there = cluster.follow(run_id, seen=watched)
+        return Both(here, run_id, there, watched, alone, desk.counts())
+
+
+def test_a_run_gives_what_it_gives_in_one_process(both: Both) -> None:
+    """And those who follow it are told what they are told there."""
+    here, there = both.here.result, both.there
     assert shape(there) == shape(here)
+    assert sorted(told(both.watched)) == sorted(told(both.here.watched))
+    assert both.watched.progress[-1] == both.here.watched.progress[-1]
     assert there.outputs["each"] == ["/items/1", None, "/items/3", "/items/4", "/items/5"]
-    assert there.outputs["use"] is True
+    assert there.outputs["use"] is there.outputs["use_deep"] is True
     assert there.outputs["call"] == ["/called/a", "/called/b"]
-    assert desk.counts() == alone + alone
+    assert both.together == both.alone + both.alone
 
 
-def test_no_secret_is_on_the_server(desk: Desk, cluster: Cluster, tmp_path: Path, temporal: Temporal) -> None:
-    desk.failing.add("/right")
-    cluster.worker()
-    run_id = cluster.submit(everything(tmp_path, desk.server.url))
-    cluster.follow(run_id)
+def test_no_secret_is_on_the_server(both: Both, cluster: Cluster, temporal: Temporal) -> None:
+    """Neither in the run nor in what it calls, where secrets go in, are sent, and come out."""
 
-    async def travelled() -> str:
-        client = await connect(cluster.address, {}, Redactor())
-        texts = []
-        async for each in client.list_workflows(f"TaskQueue = '{cluster.queue}'"):
-            handle = client.get_workflow_handle(each.id, run_id=each.run_id)
+    async def travelled(found: Any) -> dict[str, str]:
+        texts = {}
+        mine = f"WorkflowId = '{both.run_id}' OR WorkflowId STARTS_WITH '{both.run_id}/'"
+        async for each in found.client.list_workflows(mine):
+            handle = found.client.get_workflow_handle(each.id, run_id=each.run_id)
+            said = []
             async for event in handle.fetch_history_events():
-                texts.append(str(event))
+                said.append(str(event))
                 for payload in _payloads(event):
-                    texts += [str(one) for one in await client.data_converter.decode([payload])]
-        return "\n".join(texts)
+                    said += [str(one) for one in await found.client.data_converter.decode([payload])]
+            texts[each.id.removeprefix(both.run_id)] = "\n".join(said)
+        return texts
 
-    text = asyncio.run(travelled())
-    assert "/items/3" in text, "the search reads what travelled"
+    texts: dict[str, str] = cluster.ask(travelled)
+    assert {"", "/deep", "/deep/deeper"} < set(texts)
+    assert "/items/3" in "".join(texts.values()), "the search reads what travelled"
+    assert "/signed" in texts["/deep/deeper"]
     secrets = (TOKEN, "sess-0123456789-secret")
-    assert Search(secrets).leaks(text) == []
+    assert {name: Search(secrets).leaks(text) for name, text in texts.items()} == {name: [] for name in texts}
     store = temporal.kept()
-    assert run_id.encode() in store, "the search reads the server's store"
+    assert both.run_id.encode() in store, "the search reads the server's store"
     forms = {encode(secret).encode() for secret in secrets for encode in ENCODERS.values()}
     assert [form for form in forms if form in store] == []
 
@@ -208,7 +278,7 @@ def test_with_a_key_the_server_cannot_read_and_others_neither(
             cluster.ask(lambda found: found.state(run_id))
 
 
-def test_a_worker_dies_while_requests_are_in_flight(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+def test_a_worker_dies_while_requests_are_in_flight(desk: Desk, empty: Cluster, tmp_path: Path) -> None:
     """Another worker does again what is harmless; of a POST nobody knows, so the run ends, and can be resumed."""
     desk.held |= {"/slow"}
     actions = [
@@ -219,14 +289,14 @@ def test_a_worker_dies_while_requests_are_in_flight(desk: Desk, cluster: Cluster
     ]
     outputs = {"paths": ["{{ actions.get.output.path }}", "{{ actions.after.output.path }}"]}
     project = simple(tmp_path, actions, url=desk.server.url, outputs=outputs)
-    first = cluster.worker()
-    run_id = cluster.submit(project)
+    first = empty.worker()
+    run_id = empty.submit(project)
     until(lambda: desk.counts()["POST /slow"] == desk.counts()["GET /slow"] == 1)
     first.kill()
     desk.held.clear()
     desk.go.set()
-    cluster.worker()
-    result = cluster.follow(run_id)
+    empty.worker()
+    result = empty.follow(run_id)
     assert result.status == "failed"
     assert result.error is not None
     assert "whether the server acted is not known" in result.error.message
@@ -237,12 +307,12 @@ def test_a_worker_dies_while_requests_are_in_flight(desk: Desk, cluster: Cluster
         "after": "skipped",
     }
     assert desk.counts() == {"POST /before": 1, "GET /slow": 2, "POST /slow": 1}
-    assert cluster.ask(lambda found: found.state(run_id))["unknown"] == ["post"]
-    assert cluster.resume(run_id).outputs == {"paths": ["/slow", "/after"]}
+    assert empty.ask(lambda found: found.state(run_id))["unknown"] == ["post"]
+    assert empty.resume(run_id).outputs == {"paths": ["/slow", "/after"]}
     assert desk.counts() == {"POST /before": 1, "GET /slow": 2, "POST /slow": 2, "GET /after": 1}
 
 
-def test_of_two_workers_that_share_a_run_one_is_killed(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+def test_of_two_workers_that_share_a_run_one_is_killed(desk: Desk, empty: Cluster, tmp_path: Path) -> None:
     """Items are shared out; those of the dead worker that were in flight, and no other, arrive twice."""
     held = {f"/items/{number}" for number in range(8, 16)}
     desk.held |= held
@@ -258,61 +328,19 @@ def test_of_two_workers_that_share_a_run_one_is_killed(desk: Desk, cluster: Clus
     ]  # fmt: skip
     outputs = {"paths": "{{ actions.each.output }}"}
     project = simple(tmp_path, actions, url=desk.server.url, outputs=outputs)
-    first, second = cluster.worker(), cluster.worker()
-    run_id = cluster.submit(project)
+    first, second = empty.worker(), empty.worker()
+    run_id = empty.submit(project)
     until(lambda: all(desk.counts()[f"PUT {path}"] for path in held))
     first.kill()
     desk.held.clear()
     desk.go.set()
-    result = cluster.follow(run_id)
+    result = empty.follow(run_id)
     assert result.outputs == {"paths": [f"/items/{number}" for number in range(24)]}
     counts = desk.counts()
     assert len(counts) == 24
     assert {name for name, count in counts.items() if count > 1} <= {f"PUT {path}" for path in held}
     assert max(counts.values()) <= 2
     assert second.process.poll() is None
-
-
-def test_workers_die_in_calls_in_items_and_in_finally(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
-    """Two workers after each other, each in the middle of something; what had succeeded is not done again."""
-    desk.held |= {"/inner", "/items/2", "/bye"}
-    inner = {
-        "actions": [request("one", "POST", "/one"), request("two", path="/inner")],
-        "outputs": {"path": "{{ actions.two.output.path }}"},
-    }
-    main = {
-        "actions": [
-            request("first", "POST", "/first"),
-            {"id": "call", "needs": ["first"], "workflow": "inner"},
-            {
-                **request("each", "PUT", "/items/{{ item }}"),
-                "needs": ["first"],
-                "for_each": [1, 2, 3],
-                "output": "{{ item }}",
-            },
-            {"id": "both", "needs": ["call", "each"], "set": {"n": "{{ actions.each.output }}"}},
-        ],
-        "outputs": {"n": "{{ actions.both.output.n }}", "path": "{{ actions.call.output.path }}"},
-        **BYE,
-    }
-    api = {"type": "none", "base_url": desk.server.url, "shared": True}
-    project = make(
-        tmp_path,
-        {"connections.d/api.yaml": api, "workflows.d/main.yaml": main, "workflows.d/inner.yaml": inner},
-    )
-    worker = cluster.worker()
-    run_id = cluster.submit(project)
-    for waited in ({"GET /inner", "PUT /items/2"}, {"PUT /bye"}):
-        until(lambda waited=waited: waited <= desk.counts().keys())  # type: ignore[misc]
-        worker.kill()
-        desk.held -= {name.partition(" ")[2] for name in waited}
-        desk.go.set()
-        desk.go.clear()
-        worker = cluster.worker()
-    assert cluster.follow(run_id).outputs == {"n": [1, 2, 3], "path": "/inner"}
-    twice = {"GET /inner", "PUT /items/2", "PUT /bye"}
-    assert {name: count for name, count in desk.counts().items() if count > 1} == dict.fromkeys(twice, 2)
-    assert len(desk.counts()) == 7
 
 
 def test_resume_repeats_only_what_is_missing(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
@@ -332,7 +360,6 @@ def test_resume_repeats_only_what_is_missing(desk: Desk, cluster: Cluster, tmp_p
     ]  # fmt: skip
     outputs = {"count": "{{ actions.each.output | length }}", "last": "{{ actions.each.output[29] }}"}
     project = simple(tmp_path, actions, url=desk.server.url, outputs=outputs)
-    cluster.worker()
     run_id = cluster.submit(project)
     failed = cluster.follow(run_id)
     assert failed.status == "failed"
@@ -349,82 +376,162 @@ def test_resume_repeats_only_what_is_missing(desk: Desk, cluster: Cluster, tmp_p
     assert len(counts) == 32
 
 
-def test_a_stop_lets_finally_run_and_can_be_resumed(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
-    actions = [
-        request("first", "POST", "/first"),
-        {"id": "pause", "wait": "1h"},
-        request("last", path="/last"),
-    ]
-    project = simple(tmp_path, actions, url=desk.server.url, **BYE)
-    cluster.worker()
-    run_id = cluster.submit(project)
-    until(lambda: desk.counts()["POST /first"] == 1)
+def waiting_call(root: Path, url: str) -> Any:
+    """A workflow that calls one that calls one that waits."""
+    workflows = {
+        "main": {"actions": [request("first", "POST", "/first"), {"id": "call", "workflow": "outer"}], **BYE},
+        "outer": {"actions": [{"id": "deep", "workflow": "inner"}], "finally": [request("out", "POST", "/outer-out")]},
+        "inner": {
+            "actions": [request("second", "POST", "/second"), {"id": "pause", "wait": "1h"}],
+            "finally": [request("out", "POST", "/inner-out")],
+        },
+    }  # fmt: skip
+    files: JsonObject = {f"workflows.d/{name}.yaml": each for name, each in workflows.items()}
+    return make(root, {"connections.d/api.yaml": {"type": "none", "base_url": url, "shared": True}, **files})
+
+
+ENDS = {"POST /first": 1, "POST /second": 1, "POST /inner-out": 1, "POST /outer-out": 1, "PUT /bye": 1}
+
+
+def executions(cluster: Cluster, run_id: str) -> dict[str, tuple[str, str]]:
+    """What the children of a run are, and how: by what their names have beside its own."""
+
+    async def listing(found: Any) -> dict[str, tuple[str, str]]:
+        listed = found.client.list_workflows(f"WorkflowId STARTS_WITH '{run_id}/'")
+        return {
+            each.id.removeprefix(f"{run_id}/"): (each.workflow_type, each.status.name)
+            async for each in listed
+        }
+
+    found: dict[str, tuple[str, str]] = cluster.ask(listing)
+    return found
+
+
+def test_a_stop_lets_finally_run_in_called_workflows_too(
+    desk: Desk, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Called workflows are executions of their own, and tell how far they are; what is in flight gets a moment."""
+    desk.held.add("/second")
+    run_id = cluster.submit(waiting_call(tmp_path, desk.server.url))
+    call = "runner.d call"
+    expected = {"call": (call, "RUNNING"), "call/deep": (call, "RUNNING")}
+    until(lambda: desk.counts()["POST /second"] == 1 and executions(cluster, run_id) == expected)
+
+    async def ended(found: Any) -> list[str]:
+        return [each.key for each in await found.so_far(run_id, await found.state(run_id))]
+
+    assert cluster.ask(ended) == ["first"]
     cluster.ask(lambda found: found.stop(run_id))
+    assert cluster.ask(lambda found: found.noted(run_id)).stopping
+    desk.held.clear()
     result = cluster.follow(run_id)
     assert result.status == "terminated"
-    assert desk.counts() == {"POST /first": 1, "PUT /bye": 1}
+    inner = result.actions[1].record["actions"][0]["actions"]
+    assert [(each["id"], each["status"]) for each in inner] == [
+        ("second", "succeeded"),
+        ("pause", "skipped"),
+        ("out", "succeeded"),
+    ]
+    assert desk.counts() == ENDS
+    assert [each.path for each in desk.server.requests[2:]] == ["/inner-out", "/outer-out", "/bye"]
+    until(lambda: {status for _, status in executions(cluster, run_id).values()} == {"COMPLETED"})
 
 
 def test_cancelled_by_temporal_itself_it_ends_in_order(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
-    actions = [request("first", "POST", "/first"), {"id": "pause", "wait": "1h"}]
-    project = simple(tmp_path, actions, url=desk.server.url, **BYE)
-    cluster.worker()
-    run_id = cluster.submit(project)
-    until(lambda: desk.counts()["POST /first"] == 1)
+    """The run, and with it what it calls; or a called workflow, and with it the run."""
+    project = waiting_call(tmp_path, desk.server.url)
+    runs = {cancelled: cluster.submit(project) for cancelled in ("", "/call/deep")}
+    until(lambda: desk.counts()["POST /second"] == 2)
 
     async def cancel(found: Any) -> None:
-        await found.client.get_workflow_handle(run_id).cancel()
-
-    async def status(found: Any) -> Any:
-        return (await found.client.get_workflow_handle(run_id).describe()).status.name
+        for cancelled, run_id in runs.items():
+            await found.client.get_workflow_handle(f"{run_id}{cancelled}").cancel()
 
     cluster.ask(cancel)
+    for run_id in runs.values():
+        assert cluster.follow(run_id).status == "terminated"
+    assert desk.counts() == dict.fromkeys(ENDS, 2)
+
+    async def status(found: Any) -> Any:
+        return (await found.client.get_workflow_handle(runs[""]).describe()).status.name
+
     until(lambda: cluster.ask(status) == "FAILED")
-    assert desk.counts() == {"POST /first": 1, "PUT /bye": 1}
+
+
+def test_of_a_call_that_somebody_ended_nobody_knows(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    """Its execution is the witness: the run says so, ends in order, and asks before it calls again."""
+    project = waiting_call(tmp_path, desk.server.url)
+    run_id = cluster.submit(project)
+    until(lambda: desk.counts()["POST /second"] == 1)
+
+    async def end(found: Any) -> None:
+        await found.client.get_workflow_handle(f"{run_id}/call/deep").terminate()
+
+    cluster.ask(end)
+    failed = cluster.follow(run_id)
+    assert failed.error is not None
+    assert "/call/deep' was ended from outside" in failed.error.message
+    assert desk.counts() == {name: count for name, count in ENDS.items() if name != "POST /inner-out"}
+    assert cluster.ask(lambda found: found.state(run_id))["unknown"] == ["call/deep"]
 
 
 def test_histories_stay_short(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
-    """Items are in histories of their own, each a part of them: that of the run does not grow with their number."""
-    actions = [
-        {"id": "list", "set": {"numbers": "{{ range(420) | list }}"}},
-        request(
-            "each",
-            path="/{{ item }}",
-            more={"for_each": "{{ actions.list.output.numbers }}", "concurrency": 64},
-        ),
-    ]
-    project = simple(
-        tmp_path, actions, url=desk.server.url, outputs={"n": "{{ actions.each.output | length }}"}
-    )
-    cluster.worker()
-    run_id = cluster.submit(project)
-    assert cluster.follow(run_id).outputs == {"n": 420}
+    """Items are in histories of their own, some in each of them: that of the run does not grow with their number."""
+    never = [request(f"never{number}", more={"if": False}) for number in range(9)]
+    files: JsonObject = {
+        "connections.d/api.yaml": {"type": "none", "base_url": desk.server.url, "shared": True},
+        "workflows.d/main.yaml": {
+            "actions": [
+                {"id": "list", "set": {"numbers": "{{ range(45) | list }}"}},
+                {
+                    "id": "each",
+                    "for_each": "{{ actions.list.output.numbers }}",
+                    "concurrency": 12,
+                    "workflow": "ten",
+                },
+            ],
+            "outputs": {"n": "{{ actions.each.output | length }}"},
+        },
+        "workflows.d/ten.yaml": {"actions": [request("one", path="/one"), *never]},
+    }
+    run_id = cluster.submit(make(tmp_path, files))
+    assert cluster.follow(run_id).outputs == {"n": 45}
+    assert desk.counts() == {"GET /one": 45}
 
     async def lengths(found: Any) -> dict[str, int]:
-        listed = found.client.list_workflows(f"TaskQueue = '{cluster.queue}'")
+        listed = found.client.list_workflows(f"WorkflowId = '{run_id}' OR WorkflowId STARTS_WITH '{run_id}/'")
         return {each.id: each.history_length async for each in listed}
 
     until(lambda: len(cluster.ask(lengths)) == 4)
     found = cluster.ask(lengths)
     assert found.pop(run_id) < 80
-    assert sorted(name.rpartition("[")[2] for name in found) == ["0:200]", "200:400]", "400:420]"]
+    # An item counts as the ten actions that it may perform; a slice has 200 of them at most.
+    assert sorted(name.rpartition("[")[2] for name in found) == ["0:20]", "20:40]", "40:45]"]
     # Temporal warns at 10,240 events and ends what has more than 51,200.
     assert max(found.values()) < 2000
 
 
 def test_the_time_of_a_run_is_over(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    """Or only that of a called workflow, which is a failure of the call."""
     desk.held.add("/slow")
-    project = simple(
-        tmp_path, [request("slow", path="/slow", more={"timeout": "1m"})], url=desk.server.url,
-        **BYE,
-    )  # fmt: skip
-    cluster.worker()
-    result = cluster.run(project, timeout=1.0)
+    slow = request("slow", path="/slow", more={"timeout": "1m", "for_each": [1]})
+    calls = [{"id": "short", "workflow": "short", "on_error": "continue"}, {"id": "long", "workflow": "long"}]
+    files: JsonObject = {
+        "connections.d/api.yaml": {"type": "none", "base_url": desk.server.url, "shared": True},
+        "workflows.d/main.yaml": {"actions": calls, **BYE},
+        "workflows.d/short.yaml": {"actions": [slow], "timeout": "500ms"},
+        "workflows.d/long.yaml": {"actions": [slow]},
+    }
+    watched = Watched()
+    result = cluster.follow(cluster.submit(make(tmp_path, files), timeout=2.5), seen=watched)
+    assert ("started", "long/slow[0]") in watched.events
     assert result.status == "timed-out"
-    assert [each.status for each in result.actions] == ["failed", "succeeded"]
+    assert [each.status for each in result.actions] == ["failed", "failed", "succeeded"]
+    assert result.actions[0].error is not None
+    assert "the workflow 'short' failed: it took longer than its timeout" in result.actions[0].error.message
 
 
-def test_a_rate_limit_holds_over_two_workers(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+def test_a_rate_limit_holds_over_two_workers(desk: Desk, empty: Cluster, tmp_path: Path) -> None:
     actions = [
         {"id": "list", "set": {"numbers": "{{ range(40) | list }}"}},
         request(
@@ -433,12 +540,13 @@ def test_a_rate_limit_holds_over_two_workers(desk: Desk, cluster: Cluster, tmp_p
             more={"for_each": "{{ actions.list.output.numbers }}", "concurrency": 40},
         ),
     ]
-    project = simple(
-        tmp_path, actions, url=desk.server.url, connection={"rate_limit": {"requests": 10, "per": "500ms"}}
-    )
-    cluster.worker()
-    cluster.worker()
-    assert cluster.run(project).status == "succeeded"
+    limits: JsonObject = {"rate_limit": {"requests": 10, "per": "500ms"}, "concurrency": 1}
+    project = simple(tmp_path, actions, url=desk.server.url, connection=limits)
+    desk.slowness = 0.02
+    empty.worker()
+    empty.worker()
+    assert empty.run(project).status == "succeeded"
+    assert desk.peak <= 2, "one at a time in each worker"
     times = sorted(desk.times)
     assert len(times) == 40
     # Ten in any half second; a tenth of one is what the way to the server may take on a loaded machine.
@@ -448,12 +556,11 @@ def test_a_rate_limit_holds_over_two_workers(desk: Desk, cluster: Cluster, tmp_p
 
 
 def test_without_a_worker_people_are_told_and_with_wrong_secrets_too(
-    desk: Desk, cluster: Cluster, tmp_path: Path
+    desk: Desk, empty: Cluster, tmp_path: Path
 ) -> None:
     project = simple(tmp_path, [request("first")], url=desk.server.url, connection=BEARER)
-    cluster.environ = {}
-    cluster.worker()
-    result = cluster.run(project)
+    empty.worker()
+    result = empty.run(project)
     assert result.exit_code == 4
     assert result.error is not None
     assert "DESK_TOKEN" in result.error.message

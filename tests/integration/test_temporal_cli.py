@@ -80,6 +80,10 @@ def shell(tmp_path: Path, server: Server, cluster: Cluster) -> Shell:
             "concurrency": {"key": "one", "on_conflict": "skip"},
             "actions": [request("a", path="/polite")],
         },
+        "patient": {
+            "concurrency": {"key": "one", "on_conflict": "queue"},
+            "actions": [request("a", path="/patient")],
+        },
         "timed": {
             "triggers": [{"schedule": "0 7 * * 1-5", "timezone": "Europe/Berlin", "catch_up": "1h"}],
             "actions": [request("a", path="/timed")],
@@ -175,11 +179,13 @@ def test_one_at_a_time_and_cancel(shell: Shell, cluster: Cluster, server: Server
     assert "another run holds the lock 'one'" in refused.stderr
     skipped = shell("run", "polite")
     assert (skipped.returncode, "another run holds the lock 'one'" in skipped.stderr) == (0, True)
+    queued = shell("run", "patient", "--detach").stdout.strip()
     assert shell("runs", "resume", run_id).returncode == 6
     assert shell("runs", "delete", run_id).returncode == 6
     assert shell("runs", "cancel", run_id).returncode == 0
     assert shell("runs", "delete", run_id).returncode == 0
     assert server.count("GET", "/bye") == 1
+    assert cluster.follow(queued).status == "succeeded"
     until(lambda: shell("runs", "show", run_id).returncode == 2)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.invocation import Invocation
 from runner.items import Block
 from runner.project import Project
 from runner.result import ActionResult
@@ -37,6 +38,7 @@ class Script:
     parent: Self | None = None
     progress: list[tuple[str, int, int, int]] = field(default_factory=list)
     held: Sequence[str] = ()
+    exhausted: list[str] = field(default_factory=list)
     depth: int = 0
     timeout: float | None = None
 
@@ -57,6 +59,12 @@ class Script:
 
     def advanced(self, key: str, counts: JsonObject) -> None:
         self.progress.append((key, counts["done"], counts["failed"], counts["items"]))
+
+    async def call(self, key: str, invocation: Invocation) -> JsonObject:
+        return await invocation.run(self)
+
+    def ran_out(self, key: str) -> None:
+        self.exhausted.append(key)
 
     def called(self, key: str, timeout: float | None) -> "Script":
         return replace(self, parent=self.parent, depth=self.depth + 1, timeout=timeout)

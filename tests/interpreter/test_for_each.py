@@ -139,7 +139,7 @@ def test_items_wait_each_for_itself(tmp_path: Path) -> None:
     nap = {"id": "nap", "for_each": ["1s", "2s"], "wait": "{{ item }}"}
     answers = {"nap[0]": ok({"seconds": 1.0}), "nap[1]": ok({"seconds": 2.0})}
     ran = interpret(tmp_path, {"actions": [nap]}, answers)
-    assert ran.log == ["nap[0]", "nap[0]/sleep 1.0", "nap[1]", "nap[1]/sleep 2.0"]
+    assert ran.log == ["nap[0]", "nap[0]#sleep 1.0", "nap[1]", "nap[1]#sleep 2.0"]
     assert ran.result("nap").output == [None, None]
 
 

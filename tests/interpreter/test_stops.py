@@ -16,7 +16,7 @@ def test_a_wait_is_the_scopes(tmp_path: Path) -> None:
         {"actions": [{"id": "pause", "wait": "30s"}, reading("b", "{{ actions.pause.status }}")]},
         {"pause": ok({"seconds": 30.0})},
     )
-    assert ran.log == ["pause", "pause/sleep 30.0", "b"]
+    assert ran.log == ["pause", "pause#sleep 30.0", "b"]
     assert ran.script.refs["b"]["actions"]["pause"] == {"status": "succeeded", "output": None}
 
 
@@ -53,7 +53,7 @@ def test_an_action_that_a_stop_kept_from_starting_is_skipped(tmp_path: Path) -> 
 
 
 def test_a_stop_in_a_wait_fails_the_wait(tmp_path: Path) -> None:
-    answers = {"pause": ok({"seconds": 30.0}), "pause/sleep": RunStoppedError(Status.INTERRUPTED)}
+    answers = {"pause": ok({"seconds": 30.0}), "pause#sleep": RunStoppedError(Status.INTERRUPTED)}
     ran = interpret(tmp_path, {"actions": [{"id": "pause", "wait": "30s"}, step("b")]}, answers)
     assert ran.outcome.status is Status.INTERRUPTED
     assert ran.statuses == {"pause": "failed", "b": "skipped"}

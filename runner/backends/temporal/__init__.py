@@ -1,12 +1,13 @@
 """Runs on many machines, through Temporal (https://docs.temporal.io).
 
-The interpreter is a Temporal workflow, a step is an activity, the items of a `for_each` are child workflows in slices,
-waits are timers. What travels is the text of the files, references and redacted results: secrets are read by the worker
+The interpreter is a Temporal workflow, a step is an activity, called workflows are child workflows, so are the items of a
+`for_each` in slices, waits are timers. What travels is the text of the files, references and redacted results: secrets are read by the worker
 that performs a step, and never leave it. temporalio is imported here and nowhere else.
 """
 
 RUN = "runner.d run"
 SLICE = "runner.d slice"
+CALL = "runner.d call"
 LOCK = "runner.d lock"
 LIMIT = "runner.d limit"
 TRIGGER = "runner.d trigger"
@@ -17,8 +18,8 @@ PREPARE = "prepare"
 RELEASE = "release"
 """Names of the activities."""
 
-HEARTBEAT = 10.0
-"""Seconds after which a worker that says nothing is dead."""
+LOST_AFTER = 10.0
+"""Seconds after which a worker that says nothing is dead, unless `runner worker --lost-after` says otherwise."""
 
 KEPT_OPEN = 7 * 24 * 3600.0
 """Seconds for which a run that did not succeed can be resumed; then its execution ends as failed."""

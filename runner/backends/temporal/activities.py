@@ -10,13 +10,14 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import field
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from runner import calls
-from runner.backends.temporal import HEARTBEAT, PERFORM, PREPARE, RELEASE
+from runner.backends.temporal import LOST_AFTER, PERFORM, PREPARE, RELEASE
 from runner.backends.temporal.documents import plan_of, project_of
 from runner.backends.temporal.limiter import SharedThrottle
 from runner.bind import limits
@@ -73,13 +74,21 @@ class Activities:
     """The activities of one worker. `queue` is the task queue that it alone serves, `shared` the one of all workers."""
 
     def __init__(
-        self, client: Client, environ: Mapping[str, str], redactor: Redactor, *, queue: str, shared: str
+        self,
+        client: Client,
+        environ: Mapping[str, str],
+        redactor: Redactor,
+        *,
+        queue: str,
+        shared: str,
+        lost_after: float,
     ) -> None:
         self._client = client
         self._shared = shared
         self._environ = environ
         self._redactor = redactor
         self._queue = queue
+        self._lost_after = lost_after
         self._homes: dict[str, _Home] = {}
         self._plans: dict[str, Plan] = {}
 
@@ -105,6 +114,7 @@ class Activities:
             "problem": None,
             "help": None,
             "warnings": [],
+            "lost_after": self._lost_after,
         }
         try:
             async with self._alive(), self._session(run) as session:
@@ -248,11 +258,12 @@ class Activities:
     @contextlib.asynccontextmanager
     async def _alive(self) -> AsyncIterator[None]:
         """Say often enough that the worker lives."""
+        patience = activity.info().heartbeat_timeout or timedelta(seconds=LOST_AFTER)
 
         async def beat() -> None:
             while True:
                 activity.heartbeat()
-                await asyncio.sleep(HEARTBEAT / 4)
+                await asyncio.sleep(patience.total_seconds() / 5)
 
         beating = asyncio.create_task(beat())
         try:

@@ -31,6 +31,17 @@ def _loaded(texts: tuple[tuple[str, str], ...], environment: str | None) -> Proj
     return projects.load(Path("/"), environment=environment, files=files)
 
 
+def plan_data(plan: Plan) -> JsonObject:
+    """Give a plan as it travels; `plan_of` makes it again."""
+    return {
+        "workflow": plan.workflow,
+        "documents": dict(plan.documents),
+        "inputs": plan.inputs,
+        "environment": plan.environment,
+        "user": plan.user,
+    }
+
+
 def plan_of(data: JsonObject) -> Plan:
     """Make a plan again from what travelled."""
     return Plan(

@@ -1,5 +1,6 @@
 """Results of runs on their way between a worker and a command: plain data that loses nothing."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -20,6 +21,21 @@ def unpack_action(data: JsonObject) -> ActionResult:
     """Make the result of an action again."""
     error = Failure.from_json(data["error"]) if data["error"] else None
     return ActionResult(**{**data, "status": Status(data["status"]), "error": error})
+
+
+def inside(result: ActionResult) -> Iterator[ActionResult]:
+    """Give the actions of a called workflow, from what the record of the call says of them."""
+    repetition = result.record.get("repetitions")
+    call = f"{result.key}#{repetition}" if repetition else result.key
+    for data in result.record.get("actions", ()):
+        own = data["id"] if data["section"] == "actions" else f"{data['section']}/{data['id']}"
+        yield ActionResult(
+            key=f"{call}/{own}",
+            **{name: data[name] for name in _OF_ACTIONS if name in data and name not in ("status", "error")},
+            status=Status(data["status"]),
+            error=Failure.from_json(data["error"]) if "error" in data else None,
+            record={name: value for name, value in data.items() if name not in _OF_ACTIONS},
+        )
 
 
 def pack(plan: Plan, run: JsonObject, outcome: Outcome, warnings: list[str], duration: float) -> JsonObject:

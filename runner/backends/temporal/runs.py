@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from runner.backends.temporal import RUN, listing, results
 from runner.backends.temporal.address import Address
 from runner.backends.temporal.connect import connect
-from runner.backends.temporal.documents import plan_of, project_of, reached, unfit
+from runner.backends.temporal.documents import plan_data, plan_of, project_of, reached, unfit
+from runner.backends.temporal.following import Following
 from runner.backends.temporal.listing import OVER, Noted
-from runner.backends.temporal.slices import plan_data
 from runner.errors import JsonObject, SecretsError, UsageError
 from runner.history.runs import CRASHED, Filter
 from runner.plan import Plan
 from runner.project import Project
-from runner.result import RunResult, Status
+from runner.result import ActionResult, RunResult, Status
 from runner.sensitive import Redactor
 from runner.watching import Observer, Stop
 
@@ -30,6 +30,7 @@ _ASKED_EVERY = 0.25
 
 _SLOWEST = 2.0
 _ANSWERED_WITHIN = timedelta(seconds=10)
+_CHILD_ANSWERS_WITHIN = timedelta(seconds=3)
 
 
 class Engine:
@@ -70,22 +71,13 @@ class Engine:
         """Tell the observer what happens until the run, or its round, ends; a stop is passed on to it."""
         handle = self.client.get_workflow_handle(run_id)
         told = asyncio.create_task(self._pass_on(handle, stop))
-        seen, warned, wait = 0, 0, _ASKED_EVERY
-        counts: dict[str, Any] = {}
+        following = Following(self._of_child, observer)
+        wait = _ASKED_EVERY
         try:
             while True:
-                progress = await self._progress(handle, seen, observer)
+                progress = await self._progress(handle, following.seen(run_id), observer)
                 if progress["round"] >= round_:
-                    for each in progress["settled"]:
-                        observer.finished(results.unpack_action(each))
-                    seen += len(progress["settled"])
-                    for key, count in progress["counts"].items():
-                        if counts.get(key) != count:
-                            observer.advanced(key, count)
-                    counts = progress["counts"]
-                    for text in progress["warnings"][warned:]:
-                        observer.warned(text)
-                    warned = len(progress["warnings"])
+                    await following.tell(run_id, progress)
                     if progress["phase"] in OVER and progress["result"] is not None:
                         return results.unpack(progress["result"])
                 if wait >= _SLOWEST and (await self.noted(run_id)).status == CRASHED:
@@ -100,11 +92,17 @@ class Engine:
             await asyncio.gather(told, return_exceptions=True)
 
     async def state(self, run_id: str) -> Mapping[str, Any]:
-        """Say how a run is: `phase`, `round`, `settled`, `counts`, `result`, `unknown`."""
+        """Say how a run is: what its `progress` says, and whether it was ended from outside."""
         state = await self._ask(self.client.get_workflow_handle(run_id), 0)
         if state["phase"] not in OVER and (await self.noted(run_id)).status == CRASHED:
             return {**state, "phase": CRASHED}
         return state
+
+    async def so_far(self, run_id: str, state: Mapping[str, Any]) -> list[ActionResult]:
+        """Give the actions of a run that have ended, from its `state` and that of its children."""
+        following = Following(self._of_child, None)
+        await following.tell(run_id, state)
+        return list(following.finished.values())
 
     async def files(self, run_id: str) -> tuple[Project, Plan]:
         """Give the project and the plan of a run, as they are in its first event."""
@@ -139,10 +137,6 @@ class Engine:
         await self.client.get_workflow_handle(run_id).signal("stop", Status.TERMINATED.value)
         await listing.until_stopping(self.client, run_id)
 
-    async def close(self, run_id: str) -> None:
-        """End a run that did not succeed and is not to be resumed."""
-        await self.client.get_workflow_handle(run_id).signal("close")
-
     async def runs(self, wanted: Filter) -> list[Noted]:
         """List runs as the history does, the newest first."""
         return await listing.select(self.client, self._address, wanted)
@@ -154,6 +148,9 @@ class Engine:
     async def delete(self, run_ids: Sequence[str]) -> None:
         """Delete runs that do not go on, with their children, or none; raises UsageError and RunBusyError."""
         await listing.delete(self.client, self._address, run_ids)
+
+    async def _of_child(self, name: str, since: int) -> Mapping[str, Any]:
+        return await self._ask(self.client.get_workflow_handle(name), since, _CHILD_ANSWERS_WITHIN)
 
     async def _progress(
         self, handle: "WorkflowHandle[Any, Any]", since: int, observer: Observer
@@ -173,13 +170,15 @@ class Engine:
                     )
                 await asyncio.sleep(1)
 
-    async def _ask(self, handle: "WorkflowHandle[Any, Any]", since: int) -> Mapping[str, Any]:
+    async def _ask(
+        self, handle: "WorkflowHandle[Any, Any]", since: int, within: timedelta = _ANSWERED_WITHIN
+    ) -> Mapping[str, Any]:
         from temporalio.client import RPCError, WorkflowQueryFailedError
         from temporalio.service import RPCStatusCode
 
         try:
             answer: Mapping[str, Any] = await handle.query(
-                "progress", since, result_type=dict, rpc_timeout=_ANSWERED_WITHIN
+                "progress", since, result_type=dict, rpc_timeout=within
             )
         except WorkflowQueryFailedError:
             raise UsageError(

@@ -7,22 +7,24 @@ where it stopped: in the same execution, after a message that says so.
 import asyncio
 from dataclasses import field
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
 from temporalio import exceptions, workflow
 from temporalio.common import RetryPolicy
 
-from runner.backends.temporal import HEARTBEAT, PERFORM
+from runner.backends.temporal import LOST_AFTER, PERFORM, results
+from runner.backends.temporal.remembered import Remembered
 from runner.endings import Newest
 from runner.errors import Failure, FailureKind, JsonObject
 from runner.frozen import dataclass
 from runner.history import keeping
+from runner.invocation import Invocation
 from runner.items import Block
 from runner.model import Action
 from runner.plan import Plan
 from runner.project import Project
 from runner.result import ActionResult, Status
-from runner.scope import RunStoppedError, StepFailedError, is_repetition
+from runner.scope import RunStoppedError, StepFailedError
 
 GRACE = 10.0
 """Seconds that an action in flight gets to end after a stop."""
@@ -37,11 +39,15 @@ _NEVER = float("inf")
 _NOT_TAKEN = exceptions.TimeoutType.SCHEDULE_TO_START
 
 
-class Slices(Protocol):
-    """What performs the items of a block elsewhere."""
+class Elsewhere(Protocol):
+    """What takes parts of a run to executions of their own."""
 
-    async def __call__(self, scope: "TemporalScope", key: str, block: Block) -> JsonObject:
+    async def block(self, scope: "TemporalScope", key: str, block: Block) -> JsonObject:
         """Give what `Block.run` gives."""
+        ...
+
+    async def call(self, scope: "TemporalScope", key: str, invocation: Invocation) -> JsonObject:
+        """Give what `Invocation.run` gives."""
         ...
 
 
@@ -49,34 +55,47 @@ class Slices(Protocol):
 class Execution:
     """What one Temporal workflow knows of its run, over every resume; a resume begins a new `round`.
 
-    `recorded` are the rounds and results of steps by key, `kept` those of single items by block and index. `unknown` names the steps
-    that were in flight when their worker died and that must not simply be sent again. `queue` is the one of a worker where
-    sensitive outputs are held.
+    `unknown` names the steps that were in flight when their worker died and that must not simply be sent again. `queue` is
+    the one of a worker where sensitive outputs are held, `lost_after` the seconds after which a silent worker is dead. For those who follow the run: what has `settled`, how far blocks
+    are, and the `open` steps and children.
     """
 
     project: Project
     plan: Plan
     run: JsonObject
+    elsewhere: Elsewhere
     round: int = 1
-    recorded: dict[str, tuple[int, JsonObject]] = field(default_factory=dict)
-    kept: dict[str, dict[int, tuple[int, JsonObject]]] = field(default_factory=dict)
-    slept: set[str] = field(default_factory=set)
+    remembered: Remembered = field(default_factory=Remembered)
     unknown: list[str] = field(default_factory=list)
     stop: Status | None = None
     queue: str | None = None
-    slices: Slices | None = None
+    lost_after: float = LOST_AFTER
     settled: list[ActionResult] = field(default_factory=list)
     counts: dict[str, JsonObject] = field(default_factory=dict)
+    open_steps: list[str] = field(default_factory=list)
+    open_children: list[str] = field(default_factory=list)
 
     def begin(self, number: int) -> None:
         """Begin a round: what it took over counts, how the one before it ended does not."""
         self.round = number
         self.stop = None
         self.settled.clear()
+        self.counts.clear()
         self.unknown.clear()
-        # A poll is asked anew, and waits anew.
-        self.slept = {key for key in self.slept if not is_repetition(key.removesuffix("/sleep"))}
-        self.recorded = {key: found for key, found in self.recorded.items() if not _not_yet(key, found[1])}
+        self.remembered.begin()
+
+    def progress(self, since: int) -> JsonObject:
+        """Say what ended after the first `since` actions, how far blocks are, what goes on."""
+        return {
+            "settled": [results.pack_action(each) for each in self.settled[since:]],
+            "counts": self.counts,
+            "steps": self.open_steps,
+            "children": self.open_children,
+        }
+
+
+EMPTY: JsonObject = {"settled": [], "counts": {}, "steps": [], "children": []}
+"""What an execution that has not begun says of its progress."""
 
 
 class TemporalScope:
@@ -105,31 +124,37 @@ class TemporalScope:
 
     async def step(self, key: str, ref: JsonObject) -> JsonObject:
         """Perform the action on some worker, or give its recorded result."""
-        known = self.execution.recorded.get(key)
+        known = self.execution.remembered.steps.get(key)
         if known is not None and known[0] >= self.floor:
             number, result = known
             self.newest.see(number)
+            if number < self.execution.round and self._action(ref).kind not in keeping.PURE:
+                result = {**result, "record": {**result["record"], "from_history": True}}
         else:
             self._check()
             self.newest.see(self.execution.round)
             if self.floor > 1:  # another ending of the run has idempotency keys of its own
                 ref = {**ref, "step": f"{key}@{self.floor}"}
             result = await self._perform(key, ref)
-            if result["status"] != "failed":
-                self.execution.recorded[key] = (self.execution.round, result)
+            certain = not result.pop("lost", False)
+            if certain and (result["status"] != "failed" or ref["handled"]):
+                self.execution.remembered.steps[key] = (self.execution.round, result)
         if result["status"] == "failed" and not ref["handled"]:
             raise StepFailedError(result)
         return result
 
     async def block(self, key: str, block: Block) -> JsonObject:
-        """Perform the items in child workflows, or here inside of one."""
-        if self.execution.slices is None:
-            return await block.run(self)
-        return await self.execution.slices(self, key, block)
+        """Perform the items in child workflows."""
+        return await self.execution.elsewhere.block(self, key, block)
+
+    async def call(self, key: str, invocation: Invocation) -> JsonObject:
+        """Interpret a called workflow in a child workflow."""
+        return await self.execution.elsewhere.call(self, key, invocation)
 
     async def sleep(self, key: str, seconds: float) -> None:
         """Wait by a timer of Temporal."""
-        if key in self.execution.slept:
+        slept = self.execution.remembered.slept
+        if key in slept:
             return
         self._check()
         left = self.deadline - workflow.time()
@@ -137,7 +162,7 @@ class TemporalScope:
             await workflow.wait_condition(self._is_stopped, timeout=max(0.0, min(seconds, left)))
         except TimeoutError:
             if left >= seconds:
-                self.execution.slept.add(key)
+                slept.add(key)
                 return
         raise self.stopped()
 
@@ -156,6 +181,10 @@ class TemporalScope:
     def advanced(self, key: str, counts: JsonObject) -> None:
         """Keep it for those who follow the run."""
         self.execution.counts[key] = counts
+
+    def ran_out(self, key: str) -> None:
+        """Forget what the repetitions of an action did."""
+        self.execution.remembered.forget(lambda each: each.startswith(f"{key}#"))
 
     def called(self, key: str, timeout: float | None) -> "TemporalScope":
         """Give the scope of a called workflow."""
@@ -184,19 +213,39 @@ class TemporalScope:
             floor=max(self.floor, self.newest.execution),
         )
 
-    @property
-    def deadlines(self) -> list[list[float]]:
-        """The deadlines that hold, each with its depth, as JSON; one that never comes is left out."""
-        return [[deadline, depth] for deadline, depth in self._deadlines if deadline != _NEVER]
+    def to_json(self) -> JsonObject:
+        """Give what it takes to make such a scope in another execution; a deadline that never comes is left out."""
+        return {
+            "deadlines": [each for each in self._deadlines if each[0] != _NEVER],
+            "final": self.final,
+            "depth": self.depth,
+            "floor": self.floor,
+        }
+
+    @classmethod
+    def from_json(cls, execution: Execution, data: JsonObject) -> Self:
+        """Make the scope of another execution; what is new in it counts by its `newest.outer`."""
+        return cls(
+            execution,
+            _NEVER,
+            final=data["final"],
+            depth=data["depth"],
+            outer=tuple((deadline, depth) for deadline, depth in data["deadlines"]),
+            newest=Newest(Newest()),
+            floor=data["floor"],
+        )
 
     def close(self) -> None:
         """End the timer of the deadline."""
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _perform(self, key: str, ref: JsonObject) -> JsonObject:
+    def _action(self, ref: JsonObject) -> Action:
         found = self.execution.project.workflows[ref["workflow"]]
-        action = next(each for each in found.every_action if each.key == ref["action"])
+        return next(each for each in found.every_action if each.key == ref["action"])
+
+    async def _perform(self, key: str, ref: JsonObject) -> JsonObject:
+        action = self._action(ref)
         handle = workflow.start_activity(
             PERFORM,
             {"run": self.execution.run, "ref": ref},
@@ -204,7 +253,7 @@ class TemporalScope:
             activity_id=key,
             schedule_to_start_timeout=timedelta(seconds=PINNED_WAIT) if self.execution.queue else None,
             start_to_close_timeout=timedelta(seconds=max(60.0, self._left()) + GRACE),
-            heartbeat_timeout=timedelta(seconds=HEARTBEAT),
+            heartbeat_timeout=timedelta(seconds=self.execution.lost_after),
             retry_policy=RetryPolicy(
                 initial_interval=timedelta(seconds=1),
                 maximum_interval=timedelta(seconds=10),
@@ -212,13 +261,16 @@ class TemporalScope:
             ),
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
-        await self._until(handle)
-        if not handle.done():
-            handle.cancel()
+        self.execution.open_steps.append(key)
         try:
+            await self._until(handle)
+            if not handle.done():
+                handle.cancel()
             result: JsonObject = await handle
         except exceptions.ActivityError as problem:
-            return self._without_result(key, action, problem)
+            return {**self._without_result(key, action, problem), "lost": True}
+        finally:
+            self.execution.open_steps.remove(key)
         return result
 
     async def _until(self, handle: "workflow.ActivityHandle[JsonObject]") -> None:
@@ -246,15 +298,15 @@ class TemporalScope:
             stop = self.stopped()
             raise RunStoppedError(stop.status, _in_flight(stop.status), depth=stop.depth)
         if isinstance(cause, exceptions.TimeoutError) and cause.type == _NOT_TAKEN:
-            return _failed(
+            return lost(
                 "the worker that holds the sensitive outputs of this run takes no more steps",
                 "resume the run: what made them is done again where that is harmless",
             )
         if isinstance(cause, exceptions.ApplicationError) and cause.type == "bug":
-            return _failed(cause.message, "this is a bug of runner.d: please report it")
+            return lost(cause.message, "this is a bug of runner.d: please report it")
         if not harmless(self.execution.project, action):
             self.execution.unknown.append(key)
-        return _failed(
+        return lost(
             "its worker died while it was in flight: whether the server acted is not known",
             "look at the API, then resume the run; --retry-unknown sends it again",
         )
@@ -283,12 +335,8 @@ def harmless(project: Project, action: Action) -> bool:
     return keeping.harmless(action, project.connections.get(action.connection or ""))
 
 
-def _not_yet(key: str, result: JsonObject) -> bool:
-    """Tell whether a result is that of a poll (`poll#4`) whose condition was not true yet."""
-    return is_repetition(key) and not result.get("done")
-
-
-def _failed(message: str, remedy: str) -> JsonObject:
+def lost(message: str, remedy: str) -> JsonObject:
+    """Give the result of what has none: nobody knows what came of it."""
     failure = Failure(kind=FailureKind.CANCELLED, message=message, help=remedy)
     return {"status": "failed", "error": failure.to_json(), "record": {}}
 

@@ -1,20 +1,21 @@
-"""The items of a `for_each`, in child workflows of some hundred each: no history of Temporal grows without a bound."""
+"""The items of a `for_each`, in child workflows of some hundred actions each: no history of Temporal grows without a bound."""
 
 import asyncio
-from contextlib import suppress
-from typing import Any
-
-from temporalio import workflow
-from temporalio.exceptions import ApplicationError, ChildWorkflowError, FailureError
 
 from runner.backends.temporal import SLICE
+from runner.backends.temporal.children import Child
 from runner.backends.temporal.scope import TemporalScope
 from runner.errors import JsonObject
 from runner.items import Block, Gathered
-from runner.plan import Plan
+from runner.model import Action
+from runner.project import Project
+from runner.scope import StepFailedError
 
 SLICE_OF = 200
-"""Items of one child workflow: some 1,500 events, where Temporal warns at 10,240."""
+"""Actions of one child workflow, of all its items together: some 1,500 events, where Temporal warns at 10,240."""
+
+MOST_SLICES = 2000
+"""Slices of one block: each takes about nine events in the history of the run."""
 
 AT_ONCE = 16
 """Child workflows of one block that go on at the same time."""
@@ -36,13 +37,18 @@ class _Slicing:
         self.execution = scope.execution
         self.key = key
         self.block = block
-        size = min(SLICE_OF, max(1, -(-len(block) // 2))) if block.concurrency > 1 else SLICE_OF
+        workflow = self.execution.project.workflows[block.shared["workflow"]]
+        action = next(each for each in workflow.every_action if each.key == block.shared["action"])
+        size = max(1, SLICE_OF // weight(self.execution.project, action), -(-len(block) // MOST_SLICES))
+        if block.concurrency > 1:
+            size = min(size, max(1, -(-len(block) // 2)))
         self.starts = list(range(0, len(block), size))
         self.size = size
         self.at_once = max(1, min(AT_ONCE, block.concurrency, len(self.starts)))
         self.parts: dict[int, JsonObject] = {}
-        self.open: dict[int, workflow.ChildWorkflowHandle[Any, Any]] = {}
+        self.open: dict[int, Child] = {}
         self.ended = False
+        self.lost: StepFailedError | None = None
 
     async def run(self) -> JsonObject:
         """Go through the slices, some at a time, each started in its order."""
@@ -50,12 +56,15 @@ class _Slicing:
         lanes = [self.block.concurrency // self.at_once] * self.at_once
         for extra in range(self.block.concurrency % self.at_once):
             lanes[extra] += 1
+        self._tell()
 
         async def lane(width: int) -> None:
             while waiting and not self.ended:
                 await self._slice(waiting.pop(0), width)
 
         await asyncio.gather(*(asyncio.create_task(lane(width)) for width in lanes))
+        if self.lost is not None:
+            raise self.lost
         for start in self.starts:  # what was not started has nothing but its place
             count = min(self.size, len(self.block) - start)
             self.parts.setdefault(start, Gathered(first=start, outputs=[None] * count).to_json())
@@ -63,21 +72,32 @@ class _Slicing:
 
     async def _slice(self, start: int, width: int) -> None:
         part = self.block[start : start + self.size]
-        handle = await self._start(start, part, width)
-        self.open[start] = handle
-        stopping = asyncio.create_task(self._pass_on(handle))
+        end = start + len(part)
+        child = Child(
+            self.scope, self.key, f"{self.key}[{start}:{end}]", lambda key: _within(key, self.key, start, end)
+        )
+        self.open[start] = child
+        kept = {
+            str(at): found
+            for at, found in self.execution.remembered.items.get(self.key, {}).items()
+            if start <= at < end and found[0] >= self.scope.floor
+        }
         try:
-            answer: JsonObject = await handle
-        except ChildWorkflowError as problem:
-            raise _lost(problem) from None
+            answer = await child.carry_out(SLICE, {"block": part.to_json(), "width": width, "kept": kept})
+        except StepFailedError as problem:
+            self.lost = self.lost or problem
+            await self._halt()
+            return
         finally:
-            stopping.cancel()
             del self.open[start]
         self._keep(start, answer)
         gathered = answer["gathered"]
         self.parts[start] = gathered
         if gathered["stopped"] is not None or (gathered["failed"] and not self.block.goes_on):
             await self._halt()
+        self._tell()
+
+    def _tell(self) -> None:
         done = list(self.parts.values())
         counts = {
             "items": len(self.block),
@@ -86,40 +106,9 @@ class _Slicing:
         }
         self.scope.advanced(self.key, counts)
 
-    async def _start(
-        self, start: int, part: Block, width: int
-    ) -> "workflow.ChildWorkflowHandle[Any, JsonObject]":
-        execution = self.execution
-        given = {
-            "plan": plan_data(execution.plan),
-            "run": execution.run,
-            "block": part.to_json(),
-            "width": width,
-            "deadlines": self.scope.deadlines,
-            "final": self.scope.final,
-            "depth": self.scope.depth,
-            "queue": execution.queue,
-            "round": execution.round,
-            "floor": self.scope.floor,
-            "kept": {
-                str(at): found
-                for at, found in execution.kept.get(self.key, {}).items()
-                if start <= at < start + len(part) and found[0] >= self.scope.floor
-            },
-            "recorded": {
-                key: found
-                for key, found in execution.recorded.items()
-                if _within(key, self.key, start, start + len(part))
-            },
-        }
-        name = f"{self.key}[{start}:{start + len(part)}]"
-        return await workflow.start_child_workflow(
-            SLICE, given, id=f"{workflow.info().workflow_id}/{name}", result_type=dict, static_summary=name
-        )
-
     def _keep(self, start: int, answer: JsonObject) -> None:
-        """Remember what succeeded: whole items by index, steps of the others by key."""
-        kept = self.execution.kept.setdefault(self.key, {})
+        """Remember the items that succeeded, as wholes."""
+        kept = self.execution.remembered.items.setdefault(self.key, {})
         outputs = answer["gathered"]["outputs"]
         hidden = {"sensitive": True} if answer["gathered"]["sensitive"] else None
         for at, number in answer["succeeded"]:
@@ -127,35 +116,29 @@ class _Slicing:
                 number,
                 {"status": "succeeded", "record": {}, **(hidden or {"output": outputs[at - start]})},
             )
-        self.execution.recorded |= {
-            key: (number, found) for key, (number, found) in answer["recorded"].items()
-        }
-        self.scope.newest.see(answer["newest"])
-        self.execution.unknown += answer["unknown"]
-
-    async def _pass_on(self, handle: "workflow.ChildWorkflowHandle[Any, Any]") -> None:
-        """Tell a slice of a stop of the run."""
-        await workflow.wait_condition(lambda: self.execution.stop is not None and not self.scope.final)
-        assert self.execution.stop is not None
-        with suppress(FailureError):  # it has ended by itself
-            await handle.signal("stop", self.execution.stop.value)
 
     async def _halt(self) -> None:
         self.ended = True
-        for handle in list(self.open.values()):
-            with suppress(FailureError):  # it has ended by itself
-                await handle.signal(HALT)
+        for child in list(self.open.values()):
+            await child.tell(HALT)
 
 
-def plan_data(plan: Plan) -> JsonObject:
-    """Give a plan as it travels; `documents.plan_of` makes it again."""
-    return {
-        "workflow": plan.workflow,
-        "documents": dict(plan.documents),
-        "inputs": plan.inputs,
-        "environment": plan.environment,
-        "user": plan.user,
-    }
+def weight(project: Project, action: Action) -> int:
+    """Say how many actions one item of an action is: more than one where it calls a workflow, waits, or repeats."""
+    if action.kind == "workflow":
+        each = sum(_weight_inside(project, inner) for inner in project.workflows[action.config].every_action)
+    else:
+        each = 2 if action.kind == "wait" else 1
+    return max(1, each if action.repeat is None else action.repeat.at_most * (each + 1))
+
+
+def _weight_inside(project: Project, action: Action) -> int:
+    """Say likewise of an action of a called workflow: its own items are in slices of their own."""
+    return weight(project, action) if action.for_each is None else _SLICES
+
+
+_SLICES = 5
+"""What a block weighs whose items are elsewhere."""
 
 
 def _within(key: str, block: str, first: int, end: int) -> bool:
@@ -164,7 +147,3 @@ def _within(key: str, block: str, first: int, end: int) -> bool:
         return False
     number = key[len(block) + 1 :].partition("]")[0]
     return number.isdecimal() and first <= int(number) < end
-
-
-def _lost(problem: ChildWorkflowError) -> BaseException:
-    return ApplicationError(f"a slice of the run ended: {problem.cause or problem}", non_retryable=True)

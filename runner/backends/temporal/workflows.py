@@ -15,17 +15,17 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 from runner.backends.temporal import (
-    HEARTBEAT,
     KEPT_OPEN,
     LOCK,
+    LOST_AFTER,
     PREPARE,
     RELEASE,
     RUN,
     results,
 )
 from runner.backends.temporal.documents import plan_of, project_of
-from runner.backends.temporal.scope import Execution, TemporalScope, harmless
-from runner.backends.temporal.slices import in_slices
+from runner.backends.temporal.elsewhere import Children
+from runner.backends.temporal.scope import EMPTY, Execution, TemporalScope, harmless
 from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureKind, JsonObject
 from runner.history.keys import action_of
@@ -68,7 +68,7 @@ class RunWorkflow:
             "user": plan.user,
             "digest": given["digest"],
         }
-        self.execution = Execution(project, plan, run, slices=in_slices)
+        self.execution = Execution(project, plan, run, Children())
         try:
             while True:
                 self.rounds += 1
@@ -187,7 +187,7 @@ class RunWorkflow:
                 PREPARE,
                 {"run": execution.run, "timeout": budget},
                 start_to_close_timeout=timedelta(seconds=120),
-                heartbeat_timeout=timedelta(seconds=HEARTBEAT),
+                heartbeat_timeout=timedelta(seconds=LOST_AFTER),
                 retry_policy=RetryPolicy(maximum_attempts=5),
                 result_type=dict,
             )
@@ -197,6 +197,7 @@ class RunWorkflow:
                 cause.message if isinstance(cause, ApplicationError) else "no worker could prepare the run"
             )
             return _not_started(FailureKind.FAILED, message, None)
+        execution.lost_after = answer["lost_after"]
         for warning in answer["warnings"]:
             if warning not in self.warnings:
                 self.warnings.append(warning)
@@ -213,9 +214,12 @@ class RunWorkflow:
         """Forget results whose sensitive output was held by another worker; says why, where that may not be repeated."""
         execution = self.execution
         assert execution is not None
-        gone = [key for key, (_, result) in execution.recorded.items() if result.get("sensitive")]
+        remembered = execution.remembered
+        gone = [key for key, (_, result) in remembered.steps.items() if result.get("sensitive")]
         gone += [
-            key for key, kept in execution.kept.items() for _, each in kept.values() if each.get("sensitive")
+            key
+            for key, found in remembered.items.items()
+            if any(each.get("sensitive") for _, each in found.values())
         ]
         for key in gone:
             found = action_of(execution.project, execution.plan.workflow, key)
@@ -224,9 +228,7 @@ class RunWorkflow:
                     f"the sensitive output of '{key}' is gone with its worker, and doing it again may do harm",
                     "run the workflow anew",
                 )
-        for key in gone:
-            execution.recorded.pop(key, None)
-            execution.kept.pop(key, None)
+        remembered.forget(lambda key: key in gone)
         return None
 
     async def _release(self) -> None:
@@ -249,7 +251,7 @@ class RunWorkflow:
         if self.closed:
             return False
         try:
-            await workflow.wait_condition(lambda: self.resumed or self.closed, timeout=KEPT_OPEN)
+            await workflow.wait_condition(lambda: self.resumed, timeout=KEPT_OPEN)
         except TimeoutError:
             return False
         return self.resumed
@@ -271,24 +273,17 @@ class RunWorkflow:
         """Go on with a run that did not succeed."""
         self.resumed, self.stopped = True, None
 
-    @workflow.signal
-    def close(self) -> None:
-        """End a run that will not be resumed."""
-        self.closed = True
-
     @workflow.query
     def progress(self, since: int) -> JsonObject:
-        """Say how far it is: `phase`, the actions that ended after the first `since`, `counts` of blocks, `round`."""
+        """Say how far it is: `phase`, `round`, `result`, and what `Execution.progress` says."""
         execution = self.execution
-        settled = execution.settled[since:] if execution else []
         return {
             "phase": self.phase,
             "round": self.rounds,
-            "settled": [results.pack_action(each) for each in settled],
-            "counts": execution.counts if execution else {},
             "result": self.result,
             "unknown": list(execution.unknown) if execution else [],
             "warnings": self.warnings,
+            **(execution.progress(since) if execution else EMPTY),
         }
 
 
