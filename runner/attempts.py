@@ -201,7 +201,7 @@ class Attempts:
             holds_secret=session.redactor.found_in,
         )
         home = _origin(self.performance.base_url(self.connection) if self.connection else built.url)
-        channel = session.channel(self.connection, home, proxy)
+        channel = session.channel(self.connection, home, proxy, self.performance.limits)
         answer = await session.client.send(exchange, channel, authenticator, extra=headers, extra_query=query)
         response = answers.read(answer)
         if answer.saved and built.download is not None:

@@ -78,7 +78,7 @@ class Pages:
 
     def _read(self, response: "Response") -> Step | None:
         """Take what a page holds; gives what leads to the next one."""
-        paging, limits = self.paging, self.performance.session.limits
+        paging, limits = self.paging, self.performance.limits
         found = self._items(response)
         output = self.performance.output_of(self.action, response)
         empty = not (response.body if found is None else found)

@@ -322,11 +322,18 @@ class Session:
         """Give the URL of a connection's own proxy, with its credentials; None where it names none."""
         return self._channels.proxy(connection, render)
 
-    def channel(self, connection: Connection | None, origin: str | None, proxy: str | None) -> Channel:
-        """Say how a connection is reached; raises FailureError for certificates that cannot be used."""
+    def channel(
+        self,
+        connection: Connection | None,
+        origin: str | None,
+        proxy: str | None,
+        limits: Limits | None = None,
+    ) -> Channel:
+        """Say how a connection is reached, by the limits of a workflow, else the run's; raises FailureError for bad certificates."""
+        connect = (limits or self.limits).connect
         if connection is None:
-            return Channel(origin=origin, connect_timeout=self.limits.connect)
-        return self._channels.channel(connection, origin, proxy, connect_timeout=self.limits.connect)
+            return Channel(origin=origin, connect_timeout=connect)
+        return self._channels.channel(connection, origin, proxy, connect_timeout=connect)
 
     def _revealed(self, ref: SecretRef) -> str:
         return self.secret(ref).reveal()

@@ -18,8 +18,9 @@ from runner.session import Session
 from runner.vault_policy import uses
 from runner.watching import Stop
 from tests.interpreter.script import RUN, Script, drive, failed, ok, reading, step
-from tests.projects import Watched, make, planned, run
-from tests.servers.http import Server
+from tests.projects import Watched, make, planned, request, run
+from tests.servers.http import Request, Response, Server, reply
+from tests.servers.listeners import unanswered_port
 
 JsonObject = dict[str, Any]
 SECRET = "caller-secret-4711"
@@ -167,6 +168,58 @@ def test_calls_may_not_be_too_deep(limit: int, fits: bool, tmp_path: Path) -> No
 
 
 # --- on a real server
+
+
+def three_pages(asked: Request) -> Response:
+    at = int(asked.parameter("after") or 0)
+    return reply({"items": [at, at], "next": str(at + 1) if at < 2 else None})
+
+
+@pytest.mark.parametrize(
+    ("narrow", "message"), [({"pages": 2}, "more than 2 pages"), ({"items": 3}, "more than 3 items")]
+)
+def test_pages_of_a_called_workflow_are_within_its_own_limits(
+    narrow: JsonObject, message: str, tmp_path: Path
+) -> None:
+    paginate = {
+        "style": "cursor",
+        "param": "after",
+        "next": "{{ response.body.next }}",
+        "items": "{{ response.body['items'] }}",
+    }
+    with Server({"GET /x": three_pages}) as server:
+        for callers, own in (({}, narrow), (narrow, {})):
+            inner = {"limits": own, "actions": [request("get", path="/x", paginate=paginate)]}
+            main = {"limits": callers, "actions": [call("c", "inner")]}
+            api = {"type": "none", "base_url": server.url, "shared": True}
+            files = {
+                "connections.d/api.yaml": api,
+                "workflows.d/main.yaml": main,
+                "workflows.d/inner.yaml": inner,
+            }
+            ran = run(make(tmp_path / str(bool(own)), files))
+            if own:
+                assert message in ran.failure[1]
+            else:
+                assert ran.result.status is Status.SUCCEEDED
+
+
+def test_a_called_workflow_connects_within_its_own_limit(tmp_path: Path) -> None:
+    inner = {"limits": {"connect": "40ms"}, "actions": [request("get", more={"retry": {"attempts": 1}})]}
+    with unanswered_port() as port:
+        api = {"type": "none", "base_url": f"http://127.0.0.1:{port}", "shared": True}
+        main = {"actions": [call("c", "inner")]}
+        files = {
+            "connections.d/api.yaml": api,
+            "workflows.d/main.yaml": main,
+            "workflows.d/inner.yaml": inner,
+        }
+        ran = run(make(tmp_path, files))
+    assert ran.failure == (
+        "timeout",
+        f"the workflow 'inner' failed: no connection to 127.0.0.1:{port} within 40ms",
+    )
+
 
 LOGIN = {
     "inputs": {"key": {"secret": True}, "n": {"type": "integer"}},
