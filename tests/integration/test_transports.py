@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -151,6 +152,30 @@ def test_an_answer_that_comes_before_the_end_of_the_body(name: str) -> None:
         answer = send(
             f"http://127.0.0.1:{port}/", environ=by(name), method="POST", body=Endless(), timeout=20.0
         )
+    assert (answer.status, answer.body) == (413, b"no")
+
+
+@pytest.mark.parametrize("name", ["httptools"])
+def test_an_answer_while_the_body_is_not_taken(name: str) -> None:
+    """A server that has answered may read no more, and keep the connection: the answer is there all the same."""
+
+    class Endless:
+        length = 1 << 30
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                yield b"x" * 65536
+
+    def act(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        answered.wait(20.0)
+
+    answered = threading.Event()
+    with Listener(act) as listener:
+        url = f"http://127.0.0.1:{listener.port}/"
+        answer = send(url, environ=by(name), method="POST", body=Endless(), timeout=10.0)
+        answered.set()
     assert (answer.status, answer.body) == (413, b"no")
 
 
@@ -386,10 +411,17 @@ def test_a_server_that_closes_what_is_idle_loses_no_post(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["httptools"])  # httpx takes it for the next answer
-def test_what_nobody_asked_for_answers_nothing(name: str) -> None:
+@pytest.mark.parametrize(
+    "evil",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 2",
+    ],
+)
+def test_what_nobody_asked_for_answers_nothing(name: str, evil: bytes) -> None:
     """Bytes after an answer are not taken for the answer to the next request, which may be another user's."""
     first = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
-    evil = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
     bodies: list[bytes] = []
 
     async def work(client: Client) -> AsyncIterator[None]:

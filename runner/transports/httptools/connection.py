@@ -222,6 +222,11 @@ class Answer:
 
     # what the parser calls
 
+    def on_message_begin(self) -> None:
+        """Be told that a message begins: after the end of this answer it is one that nobody asked for."""
+        if self.complete:
+            self._reusable = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         if not self.status:  # what comes after the last chunk is of no use here
@@ -248,6 +253,7 @@ class Answer:
             b"content-length" in framing or b"chunked" in framing.get(b"transfer-encoding", b"")
         )
         self.status = status
+        self._connection.resume_writing()  # whoever waits to send more of a body looks at the answer first
         if self._method == "HEAD" or status in _BODYLESS:
             self._finish()
         else:
