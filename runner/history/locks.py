@@ -199,7 +199,10 @@ def alone(path: Path) -> Iterator[None]:
     except OSError as problem:
         raise unusable(path.parent, problem) from None
     try:
-        fcntl.flock(number, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX)
+        except OSError as problem:  # some network file systems have no locks
+            raise unusable(path.parent, problem) from None
         yield
     finally:
         os.close(number)

@@ -1,5 +1,7 @@
 """The database and the locks: what is in the files, how they fail, and many processes at once."""
 
+import errno
+import fcntl
 import json
 import os
 import sqlite3
@@ -152,6 +154,20 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     problem = refused(tmp_path / "file" / "state")
     assert "cannot be used: Not a directory" in problem.message
     assert "--no-history" in str(problem.help)
+
+
+def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for use in (
+        lambda: History.open(tmp_path),
+        lambda: locks.take_run(tmp_path, "r1"),
+        lambda: Queue(tmp_path, "k").enter({}, wait=True),
+    ):
+        with pytest.raises(HistoryError, match="cannot be used: No locks available"):
+            use()
 
 
 def test_a_full_disk_leaves_what_was_there(history: History) -> None:

@@ -1,9 +1,11 @@
 """What refusals mean, where no server of the tests gives them, and what is kept out of texts."""
 
 import ssl
+import threading
 
 import pytest
 
+from runner.secrets.vault.client import VaultClient
 from runner.secrets.vault.engines import KV2, Answer, Mount, text_of
 from runner.secrets.vault.explain import RefusedError, VaultProblemError, clean, scrub, unreachable
 from runner.secrets.vault.settings import VaultSettings
@@ -74,3 +76,14 @@ def test_a_tls_connection_that_ends_early_hints_at_the_client_certificate(error:
 
     assert "https://vault.test:8200" in problem.message
     assert "VAULT_CLIENT_CERT" in problem.help
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".test", "*.test"])
+def test_a_host_that_no_name_server_can_know(host: str) -> None:
+    settings = VaultSettings(address=f"http://{host}:8200", address_from="VAULT_ADDR", max_retries=0)
+
+    with pytest.raises(VaultProblemError) as caught:
+        VaultClient(settings, threading.Event()).lookup_self()
+
+    assert caught.value.message == f"the host '{host}' is not known"
+    assert "VAULT_ADDR" in caught.value.help

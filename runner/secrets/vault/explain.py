@@ -12,9 +12,11 @@ from runner.secrets.vault.settings import VaultSettings
 LONGEST_QUOTE = 500
 """Characters of an answer that are shown: enough for every text of Vault, too few to flood a log."""
 
-
 PROBE_TIMEOUT = 2.0
 """Seconds to find out whether it is TLS that is spoken where plain HTTP broke."""
+
+_NO_SUCH_HOST = frozenset({"NameResolutionError", "LocationParseError", "InvalidURL"})
+"""Errors of the libraries, by name: nobody has such a host, or nobody can (`a..b`)."""
 
 
 class VaultProblemError(Exception):
@@ -178,7 +180,7 @@ def unreachable(settings: VaultSettings, error: BaseException) -> VaultProblemEr
         else f"Vault at {settings.address}"
     )
     from_where = settings.proxy_from if settings.proxy else settings.address_from
-    if any(isinstance(cause, socket.gaierror) for cause in causes) or "NameResolutionError" in names:
+    if any(isinstance(cause, socket.gaierror) for cause in causes) or names & _NO_SUCH_HOST:
         message, remedy = f"the host '{host}' is not known", f"check {from_where} and the name server"
     elif any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         message = f"{where} refused the connection"
