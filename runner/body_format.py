@@ -8,9 +8,6 @@ from typing import Any
 from runner import exact_json
 from runner.frozen import dataclass
 
-DEEPEST = 100
-"""Lists and mappings inside of each other in a JSON body."""
-
 LINES = frozenset(
     f"application/{name}"
     for name in ("ndjson", "x-ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines", "json-l")
@@ -56,15 +53,15 @@ def _json(body: bytes, charset: str | None) -> Parsed:
     if text is None:
         return _faulty(body, charset, "JSON", "it is not UTF-8 text")
     try:
-        value = exact_json.loads(text)
+        value = exact_json.bounded(text)
     except json.JSONDecodeError as problem:
         wrong = f"line {problem.lineno} column {problem.colno}: {problem.msg}"
         return Parsed(
             text, text, _fault("JSON", "it is a page of HTML or XML" if _HTML.match(text) else wrong)
         )
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         return Parsed(text, text, _fault("JSON", _reason(problem)))
-    return Parsed(value, text, _fault("JSON", "it is nested too deeply") if _too_deep(text, value) else None)
+    return Parsed(value, text)
 
 
 def _lines(body: bytes, charset: str | None) -> Parsed:
@@ -79,7 +76,7 @@ def _lines(body: bytes, charset: str | None) -> Parsed:
         if not line.strip():
             continue
         try:
-            value = exact_json.loads(line)
+            values.append(exact_json.bounded(line))
         except json.JSONDecodeError as problem:
             what = (
                 "it is a page of HTML or XML"
@@ -87,11 +84,8 @@ def _lines(body: bytes, charset: str | None) -> Parsed:
                 else f"line {number} column {problem.colno}: {problem.msg}"
             )
             return Parsed(text, text, _fault(kind, what))
-        except (ValueError, RecursionError) as problem:
+        except ValueError as problem:
             return Parsed(text, text, _fault(kind, f"line {number}: {_reason(problem)}"))
-        if _too_deep(line, value):
-            return Parsed(text, text, _fault(kind, f"line {number}: it is nested too deeply"))
-        values.append(value)
     return Parsed(values, text)
 
 
@@ -105,7 +99,7 @@ def _fault(kind: str, reason: str) -> str:
 
 
 def _reason(problem: Exception) -> str:
-    if isinstance(problem, RecursionError):
+    if isinstance(problem, exact_json.TooDeepError):
         return "it is nested too deeply"
     return "it holds NaN, Infinity or a number of thousands of digits"
 
@@ -142,17 +136,3 @@ def _text(body: bytes, charset: str | None) -> str:
         ValueError,
     ):  # unknown, or known to Python and no charset of texts (`idna`, `undefined`)
         return body.decode("utf-8", "replace")
-
-
-def _too_deep(text: str, value: Any) -> bool:
-    """Tell whether a body is nested so deeply that whatever walks through it later would run out of stack."""
-    if text.count("[") + text.count("{") <= DEEPEST:
-        return False
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST:
-            return True
-        items = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
-        level = [item for item in items if isinstance(item, dict | list)]
-    return False

@@ -57,6 +57,6 @@ def _ambiguous(text: str) -> bool:
         return True
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text[0] in "\"'[" or (text[0] == "{" and not text.startswith(("{{", "{%")))
     return True

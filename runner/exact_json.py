@@ -9,6 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Self
 
+DEEPEST = 100
+"""Lists and mappings inside of each other in JSON from outside: whatever walks through it later has stack enough for these."""
+
+
+class TooDeepError(ValueError):
+    """JSON is nested deeper than `DEEPEST`."""
+
 
 class Number(float):
     """A number whose text a double would not give back: calculates and compares as the double, is written as its text."""
@@ -40,6 +47,17 @@ def number(text: str) -> float:
 def loads(text: str | bytes) -> Any:
     """Read JSON; raises ValueError, also for NaN and Infinity, which JSON does not have. Of equal keys the last counts."""
     return json.loads(text, parse_float=number, parse_constant=_refuse)
+
+
+def bounded(text: str | bytes) -> Any:
+    """Read JSON from outside as `loads` does; raises TooDeepError, a ValueError, where it is nested too deeply."""
+    try:
+        value = loads(text)
+    except RecursionError:
+        raise TooDeepError from None
+    if _is_deep(text, value):
+        raise TooDeepError
+    return value
 
 
 def dumps(
@@ -122,6 +140,22 @@ def _key(key: Any) -> str:
         if isinstance(key, str | Number)
         else json.dumps({key: 0})[1:-4]
     )
+
+
+def _is_deep(text: str | bytes, value: Any) -> bool:
+    opening = (
+        text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
+    )
+    if opening <= DEEPEST:
+        return False
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            return True
+        items = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
+        level = [item for item in items if isinstance(item, dict | list)]
+    return False
 
 
 def _holds_number(value: Any) -> bool:

@@ -35,12 +35,12 @@ def from_json(text: Any) -> Any:
     """Read JSON text."""
     written = _text("from_json", text)
     try:
-        return exact_json.loads(written)
+        return exact_json.bounded(written)
     except json.JSONDecodeError as problem:
         raise FilterError(
             f"from_json: not JSON: {problem.msg} at line {problem.lineno} column {problem.colno}"
         ) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise FilterError(
             "from_json: not JSON: it holds NaN, a number of thousands of digits, or is nested too deeply"
         ) from None

@@ -89,7 +89,7 @@ def _typed(declared: Input, text: str, source: str) -> Any:
         if kind == "boolean":
             return {"true": True, "false": False}[text]
         if kind in ("array", "object"):
-            return exact_json.loads(text)
+            return exact_json.bounded(text)
     except UnicodeEncodeError:  # Python stands in for bytes that are no text with half characters
         raise UsageError(
             f"{source}: the input '{declared.name}' is not UTF-8 text", help=declared.description

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.exact_json import Number, dumps, loads
+from runner.exact_json import DEEPEST, Number, TooDeepError, bounded, dumps, loads
 
 AWKWARD = [
     "0.1000000000000000055",
@@ -48,6 +48,22 @@ def test_a_number_is_a_float() -> None:
     for made in (copy.deepcopy(price), pickle.loads(pickle.dumps(price))):
         assert isinstance(made, Number)
         assert made.text == "1.10"
+
+
+def test_what_comes_from_outside_is_as_deep_as_may_be_walked() -> None:
+    flat = "[" + "[]," * 5000 + "{}]"
+    for text in (
+        "[" * DEEPEST + "]" * DEEPEST,
+        '{"a":' * DEEPEST + "1.10" + "}" * DEEPEST,
+        flat,
+        '"' + "[" * 500 + '"',
+    ):
+        assert dumps(bounded(text), compact=True) == text
+        assert bounded(text.encode()) == bounded(text)
+    for depth in (DEEPEST + 1, 500, 100_000):
+        for text in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+            with pytest.raises(TooDeepError):
+                bounded(text)
 
 
 @given(JSON, st.sampled_from([None, 0, 2]), st.booleans())

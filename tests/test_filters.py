@@ -66,6 +66,7 @@ def test_what_they_give(text: str, value: Any) -> None:
     ("text", "message"),
     [
         ("{{ 'x' | from_json }}", "from_json: not JSON: Expecting value at line 1 column 1"),
+        ("{{ ('[' * 101 ~ ']' * 101) | from_json }}", "from_json: not JSON: it holds NaN, a number of thousands of digits, or is nested too deeply"),
         ("{{ inputs.map | from_json }}", "from_json: text is needed, not a mapping"),
         ("{{ none | b64encode }}", "b64encode: text is needed, not null"),
         ("{{ true | sha256 }}", "sha256: text is needed, not a boolean"),

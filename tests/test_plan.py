@@ -85,6 +85,8 @@ def test_text_is_read_by_the_type(schema: JsonObject, text: str, value: Any, tmp
         ({"type": "array"}, "a,b", "must be a JSON list"),
         ({"type": "array"}, "{}", "must be "),
         ({"type": "object"}, "[", "must be a JSON mapping"),
+        ({"type": "array"}, "[" * 101 + "]" * 101, "must be a JSON list"),
+        ({"type": "array"}, "[" * 100_000, "must be a JSON list"),
         ({"type": "integer", "minimum": 1}, "0", "must be "),
         ({"type": "string", "enum": ["a", "b"]}, "c", "must be "),
         ({"type": "array", "items": {"type": "integer"}}, '[1, "a"]', "at '[1]'"),

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from runner import exact_json
 from runner.auth import Bound, FieldError, Means, Message, Outgoing, Refused, Reply, Shown, revealed
 from runner.bind import Binder
 from runner.errors import Failure, FailureError, FailureKind
@@ -183,7 +184,7 @@ class Authenticator:
         if answer.status != 201:
             raise self._refused(answer)
         try:
-            told = json.loads(answer.body)
+            told = exact_json.bounded(answer.body)
             token, end = str(told["token"]), datetime.fromisoformat(told["expires_at"]).timestamp()
         except (ValueError, KeyError, TypeError):
             raise self._failed(

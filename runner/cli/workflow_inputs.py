@@ -68,8 +68,8 @@ def read_file(given: str | None, settings: Settings) -> dict[str, Any] | None:
 
 def _parse(text: str, shown: str) -> Any:
     try:
-        return exact_json.loads(text)
-    except (ValueError, RecursionError):
+        return exact_json.bounded(text)
+    except ValueError:
         pass  # YAML, or wrong in both
     from runner.document import parse
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
+from runner import exact_json
 from runner.auth import FieldError, Means, Message, Reply, revealed
 from runner.auth.oauth2.fields import JWT, Config
 from runner.auth.oauth2.token import Token
@@ -158,8 +159,8 @@ def _read(reply: Reply) -> dict[str, Any] | None:
     if reply.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(text))
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+        data = exact_json.bounded(text)
+    except ValueError:
         return None
     return data if isinstance(data, dict) else None
 

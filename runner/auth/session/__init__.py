@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from runner import exact_json
 from runner.auth import Bound, Means, Message, Outgoing, Refused, Reply, Shown, bare_scheme, revealed
 from runner.auth.session.fields import EXAMPLE as EXAMPLE
 from runner.auth.session.fields import SCHEMA as SCHEMA
@@ -255,7 +256,7 @@ def _response(answer: Reply) -> dict[str, Any]:
     body: Any = text
     if text.lstrip()[:1] in ("{", "[", '"'):
         try:
-            body = json.loads(text)
+            body = exact_json.bounded(text)
         except ValueError:
             body = text
     return {
