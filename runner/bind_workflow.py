@@ -10,13 +10,12 @@ from runner.bind import ACTION_ROOTS, ITEM_ROOTS, RESPONSE_ROOTS, SEND_ROOTS, VA
 from runner.diagnostics import error
 from runner.document import Document, Pointer
 from runner.duration import seconds
-from runner.model import Action, BrokenAction, Exclusive, Input, Repeat, Trigger, Workflow
+from runner.model import SECTIONS, Action, BrokenAction, Exclusive, Input, Repeat, Trigger, Workflow
 from runner.template import Mode
 
 _INPUT_KEYS = frozenset({"secret"})
 _OF_VALUES = frozenset({"hardcoded-secret", "malformed-secret-ref"})
-_SECTIONS = ("actions", "on_failure", "finally")
-_BY_ITEM = frozenset({*_SECTIONS, "inputs", "vars", "secrets", "outputs"})
+_BY_ITEM = frozenset({*SECTIONS, "inputs", "vars", "secrets", "outputs"})
 """Keys whose items are read each for itself: a mistake in one says nothing of the others."""
 
 
@@ -38,7 +37,7 @@ def bind(name: str, document: Document, binder: Binder, broken: frozenset[Pointe
     defaults = part("defaults")
     sections: dict[str, tuple[Action, ...]] = {}
     incomplete: list[BrokenAction] = []
-    for section in _SECTIONS:
+    for section in SECTIONS:
         listed = value.get(section)
         items = listed if isinstance(listed, list) else []
         actions = []

@@ -320,6 +320,10 @@ class Trigger:
     pointer: Pointer = ()
 
 
+SECTIONS = ("actions", "on_failure", "finally")
+"""The lists of actions of a workflow, in the order in which they run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """A workflow file. `unread` names top-level keys and ids whose content has errors and is not known.

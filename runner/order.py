@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
-from runner.model import Action, BrokenAction, Workflow
+from runner.model import SECTIONS, Action, BrokenAction, Workflow
 from runner.template import Template
 
 Step = Action | BrokenAction
@@ -162,12 +162,11 @@ def _lists(workflow: Workflow) -> tuple[Sequence[Step], ...]:
     lists: tuple[Sequence[Step], ...] = (workflow.actions, workflow.on_failure, workflow.finally_)
     if not workflow.broken:
         return lists
-    names = ("actions", "on_failure", "finally")
     return tuple(
         sorted(
             [*read, *(each for each in workflow.broken if each.section == name)], key=lambda each: each.index
         )
-        for name, read in zip(names, lists, strict=True)
+        for name, read in zip(SECTIONS, lists, strict=True)
     )
 
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLORS = ("auto", "always", "never")
-INPUT_PREFIX = "RUNNER_INPUT_"
-"""Variables of this prefix give inputs of workflows (SPEC 3)."""
 
 
 class Settings(NamedTuple):

@@ -15,7 +15,7 @@ what goes along (`labels` gives the placeholder of each secret field), and `Auth
 - `bind(value, binder)`: how its `auth` becomes a `Bound`, for a type whose fields are no flat mapping.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any, Protocol
 from urllib.parse import quote, unquote_plus, urlsplit
@@ -266,10 +266,6 @@ class Person(Protocol):
     def pastes(self) -> bool:
         """Whether they bring the answer of a page back by hand."""
         ...
-
-
-Register = Callable[[str, str], None]
-"""Tells the redactor of a value made from secrets (`base64(user:password)`): value, label."""
 
 
 def with_query(url: str, added: Iterable[tuple[str, str]]) -> str:

@@ -27,7 +27,9 @@ from runner.compare.side import Side
 from runner.compare.tree import canonical
 from runner.diagnostics import Diagnostic, Severity
 from runner.errors import JsonObject
-from runner.project import SETTINGS, Project
+from runner.project import FOLDERS, SETTINGS, Project
+
+_CONNECTIONS = f"{FOLDERS['connection']}/"
 
 
 def compare(
@@ -44,7 +46,7 @@ def compare(
     }
     for project in (before, after):
         concealer.learn(
-            project, {*paths, SETTINGS, *(path for path in project.texts if path.startswith("conn"))}
+            project, {*paths, SETTINGS, *(path for path in project.texts if path.startswith(_CONNECTIONS))}
         )
     both = Both(Side(before, concealer), Side(after, concealer))
     listed = changes(both)

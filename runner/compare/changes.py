@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from runner.compare.meaning import INHERITED, SECTIONS, default_of, inherits
+from runner.compare.meaning import INHERITED, default_of, inherits
 from runner.compare.pairs import Both, Pair
 from runner.compare.side import file_of
 from runner.compare.tree import MISSING, Difference, Path, differences, dig, listed, mapping, same
 from runner.errors import JsonObject
+from runner.model import SECTIONS
 from runner.project import SETTINGS
 from runner.users import FILE as USERS
 

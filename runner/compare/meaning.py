@@ -13,8 +13,8 @@ from typing import Any
 from runner import cron, registry
 from runner.compare.tree import Path, canonical, dig, listed, mapping
 from runner.duration import PATTERN, seconds
+from runner.model import SECTIONS
 
-SECTIONS = ("actions", "on_failure", "finally")
 _READING = ("GET", "HEAD", "OPTIONS")
 INHERITED = ("connection", "retry", "timeout")
 """Keys of `defaults`, which hold for the actions that do not have them."""

@@ -6,11 +6,12 @@ from typing import Any
 from runner.calls import reached
 from runner.compare import amounts, checks
 from runner.compare.danger import danger
-from runner.compare.meaning import SECTIONS, reads
+from runner.compare.meaning import reads
 from runner.compare.pairs import Both, Pair
 from runner.compare.side import Side
 from runner.compare.tree import MISSING, canonical, dig, listed, mapping, same
 from runner.errors import JsonObject
+from runner.model import SECTIONS
 
 _WRITTEN = ("query", "headers", "json", "form", "body", "multipart", "graphql")
 _REDIRECTS = ("never", "same_host", "follow")

@@ -15,15 +15,13 @@ from runner.project import filled as filled
 from runner.reference import Reference
 from runner.source import Span
 from runner.template import Template
+from runner.template_text import holds
 
 ROOTS = frozenset(
     {"inputs", "vars", "environment", "actions", "run", "item", "index", "response", "secrets", "error", "auth",
      "request"}
 )  # fmt: skip
 """Every name that templates of some field know (SPEC 4.4)."""
-
-SECTIONS = ("actions", "on_failure", "finally")
-"""The lists of actions of a workflow, in the order in which they run."""
 
 _PART = re.compile(r"\s*(?:\.\s*\w+|\[\s*(?:'[^']*'|\"[^\"]*\"|-?\d+)\s*\])")
 
@@ -140,6 +138,4 @@ def settled(condition: Template) -> bool | None:
         value = condition.render({})
     except FailureError:
         return None
-    if isinstance(value, str):
-        return value.strip().lower() not in ("", "false")
-    return bool(value)
+    return holds(value)

@@ -27,8 +27,8 @@ from typing import Any
 
 from runner.diagnostics import Diagnostic, Label, Severity
 from runner.document import Document, Pointer
+from runner.model import SECTIONS
 from runner.project import Project
-from runner.rules import SECTIONS
 from runner.source import Span, whole_file
 
 SEVERITY = Severity.ERROR

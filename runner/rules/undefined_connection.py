@@ -30,7 +30,7 @@ from collections.abc import Iterator
 
 from runner.diagnostics import Diagnostic, Severity, error, names_hint
 from runner.document import Pointer
-from runner.model import Action, Workflow
+from runner.model import SECTIONS, Action, Workflow
 from runner.project import Project
 
 SEVERITY = Severity.ERROR
@@ -58,7 +58,7 @@ def _default(workflow: Workflow) -> str | None:
 def _named(workflow: Workflow) -> Iterator[tuple[Pointer, str]]:
     """Give what requests name, in actions with other errors too: those are not part of the workflow."""
     value = workflow.document.value if isinstance(workflow.document.value, dict) else {}
-    for section in ("actions", "on_failure", "finally"):
+    for section in SECTIONS:
         listed = value.get(section)
         for index, item in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(item, dict) and "request" in item and isinstance(item.get("connection"), str):

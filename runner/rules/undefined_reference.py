@@ -39,11 +39,11 @@ from collections.abc import Collection, Iterator
 from runner.calls import callee
 from runner.diagnostics import Diagnostic, Label, Severity, closest, names_hint
 from runner.frozen import dataclass
-from runner.model import Action, Workflow
+from runner.model import SECTIONS, Action, Workflow
 from runner.order import Order, Step
 from runner.project import Project
 from runner.reference import Reference
-from runner.rules import ROOTS, SECTIONS, doubled, every_template, place, settings_unread
+from runner.rules import ROOTS, doubled, every_template, place, settings_unread
 from runner.template import Template
 
 SEVERITY = Severity.ERROR

@@ -10,7 +10,7 @@ from runner.auth.oauth2.endpoint import Endpoint, RefusedError
 from runner.auth.oauth2.fields import CLIENT, JWT, REFRESH, Config
 from runner.auth.oauth2.stored import Stored, login_again
 from runner.auth.oauth2.token import Token
-from runner.errors import Failure, FailureError, FailureKind
+from runner.errors import FailureError, FailureKind
 from runner.sensitive import Secret
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523, 2.1
@@ -147,8 +147,3 @@ def _source(
     if config.refresh_token is not None and config.rotates:
         return Stored(config, Endpoint(config, fields, means), means, jitter)
     return InMemory(config, fields, means)
-
-
-def refused_login(connection: str) -> Failure:
-    """Say that what a login stored is not accepted any more."""
-    return login_again(connection, "the stored access token is not accepted").failure

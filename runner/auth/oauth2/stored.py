@@ -33,8 +33,6 @@ WRITES = 24
 """How often a new refresh token is tried to be written, about a minute long: it exists nowhere else."""
 LONGEST_WRITING, LEAST_WRITES = 180.0, 3
 """Seconds after which no more attempt begins, where each of them takes long; but so many are made in any case."""
-TOKEN_FIELDS = ("access_token", "expires_at", "obtained_at", "scope", "token_host", "claim", "dead")
-"""What stands beside the refresh token; other fields of the path are kept as they are."""
 
 
 def login_again(connection: str, why: str) -> FailureError:
