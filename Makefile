@@ -33,7 +33,9 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED)
 	@$(BIN)/python -m tests.demo
 
+# Hundreds of tests start the program: none of them compiles it, also where the environment keeps Python from caching.
 test: $(INSTALLED)
+	@$(BIN)/python -m compileall -q runner
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(INSTALLED)
