@@ -33,18 +33,18 @@ class Recorder:
         self.journal = journal
         self.performed: set[str] = set()
         self._project = project
-        self._needs: dict[str, Needs] = {}
+        self._read: dict[str, tuple[Needs, dict[str, Action]]] = {}
         self._known: dict[tuple[str, str], _About] = {}
 
     def about(self, ref: JsonObject) -> "_About":
         """Say what matters of the action of a reference."""
         name = (str(ref["workflow"]), str(ref["action"]))
         if name not in self._known:
-            workflow = self._project.workflows[name[0]]
-            if name[0] not in self._needs:
-                self._needs[name[0]] = Needs(workflow)
-            action = next(each for each in workflow.every_action if each.key == name[1])
-            self._known[name] = _about(self._project, action, self._needs[name[0]])
+            if name[0] not in self._read:
+                workflow = self._project.workflows[name[0]]
+                self._read[name[0]] = (Needs(workflow), {each.key: each for each in workflow.every_action})
+            needs, actions = self._read[name[0]]
+            self._known[name] = _about(self._project, actions[name[1]], needs)
         return self._known[name]
 
     def event(self, result: ActionResult) -> None:
