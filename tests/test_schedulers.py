@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from runner import registry
+from runner import cron, registry
+from runner.errors import UsageError
+from runner.exact_json import loads
+from runner.schedulers import Entry, Place
 from tests.rules.projects import write
 from tests.test_hooks import lint
 
@@ -163,6 +167,58 @@ def test_what_export_refuses(tmp_path: Path) -> None:
     exported(tmp_path, "gitlab")
     again = runner(tmp_path, "schedules", "export", "gitlab", "--output", "out")
     assert (again.returncode, "exists" in again.stderr) == (2, True)
+
+
+PLACE = Place(program="runner", directory="/app", image="x", package="runner.d")
+
+
+def entry(name: str, **inputs: Any) -> Entry:
+    return Entry(
+        name=name,
+        workflow=name,
+        cron=cron.parse("0 7 * * *"),
+        timezone="UTC",
+        overlap="allow",
+        catch_up=0.0,
+        inputs=inputs,
+    )
+
+
+def test_a_crontab_holds_no_line_break() -> None:
+    export = registry.load("schedulers", "cron").export
+    for text in ("a\n* * * * * evil", "a\rb"):
+        with pytest.raises(UsageError, match="the workflow 'w' gives an input with a line break"):
+            export([entry("w", text=text)], PLACE)
+
+
+def test_a_number_keeps_its_text() -> None:
+    assert entry("w", n=loads("1.10"), big=loads("[1E400]")).arguments() == (
+        "run",
+        "w",
+        "-i",
+        "n=1.10",
+        "-i",
+        "big=[1E400]",
+    )
+
+
+def test_each_cron_job_of_kubernetes_has_a_name_of_its_own() -> None:
+    given = [
+        "a-b",
+        "a_b",
+        "A.b",
+        "x" * 60,
+        "x" * 61,
+        "x" * 62,
+        *(f"{'y' * 60}{number}" for number in range(12)),
+    ]
+    (text,) = (
+        registry.load("schedulers", "kubernetes").export([entry(name) for name in given], PLACE).values()
+    )
+    names = [job["metadata"]["name"] for job in yaml.safe_load_all(text)]
+    assert names[:3] == ["runner-a-b", "runner-a-b-2", "runner-a-b-3"]
+    assert len(set(names)) == len(given)
+    assert all(len(name) <= 52 for name in names)
 
 
 def test_a_project_with_errors_is_not_exported(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from runner import exact_json
 from runner.cron import Cron
 from runner.frozen import dataclass
 
@@ -34,7 +35,7 @@ class Entry:
         if self.environment:
             words += ["--env", self.environment]
         for name, value in self.inputs.items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            text = value if isinstance(value, str) else exact_json.dumps(value)
             words += ["-i", f"{name}={text}"]
         return tuple(words)
 

@@ -1,6 +1,7 @@
 """Kubernetes: a CronJob for each trigger (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain, count
 
 from runner.errors import UsageError
 from runner.schedulers import Entry, Place, one_line, scalar
@@ -17,10 +18,14 @@ def export(entries: Sequence[Entry], place: Place) -> dict[str, str]:
     """Give one file of CronJobs; the image holds `runner` and the project. Raises UsageError where none is named."""
     if place.image is None:
         raise UsageError("which image holds runner.d and the project?", help="name it with --image NAME")
-    return {"runner-schedules.yaml": "---\n".join(_job(entry, place) for entry in entries)}
+    taken: list[str] = []
+    for entry in entries:
+        taken.append(_name(entry.name, taken))
+    jobs = [_job(name, entry, place) for name, entry in zip(taken, entries, strict=True)]
+    return {"runner-schedules.yaml": "---\n".join(jobs)}
 
 
-def _job(entry: Entry, place: Place) -> str:
+def _job(name: str, entry: Entry, place: Place) -> str:
     notes = []
     if entry.overlap == "queue":
         notes.append("# Kubernetes has no queue: what overlaps is skipped")
@@ -32,7 +37,7 @@ def _job(entry: Entry, place: Place) -> str:
             *notes,
             "apiVersion: batch/v1",
             "kind: CronJob",
-            f"metadata: {{name: {scalar(_name(entry.name))}}}",
+            f"metadata: {{name: {scalar(name)}}}",
             "spec:",
             f"  schedule: {scalar(entry.cron.written())}",
             f"  timeZone: {scalar(entry.timezone)}",
@@ -57,7 +62,9 @@ def _job(entry: Entry, place: Place) -> str:
     )
 
 
-def _name(text: str) -> str:
-    """Make a name that Kubernetes takes (RFC 1123, and 52 characters for a CronJob)."""
+def _name(text: str, taken: Collection[str]) -> str:
+    """Make a name that Kubernetes takes (RFC 1123, and 52 characters for a CronJob), and that no other job has."""
     lowered = "".join(char if char.isascii() and char.isalnum() else "-" for char in text.lower())
-    return f"runner-{lowered}"[:52].rstrip("-")
+    endings = chain([""], (f"-{number}" for number in count(2)))
+    names = (f"runner-{lowered}"[: 52 - len(end)].rstrip("-") + end for end in endings)
+    return next(name for name in names if name not in taken)
