@@ -69,7 +69,7 @@ class Database:
                 write_new(path, b"")
             except OSError as problem:
                 raise unusable(state, problem) from None
-        elif not path.exists():
+        elif not _is_there(path):
             return None
         with _explained(path):
             connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
@@ -138,6 +138,16 @@ class Database:
         with contextlib.suppress(HistoryError), _explained(self.path):
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as problem:  # somebody else's directory, for example
+        raise unusable(path.parent, problem) from None
+    return True
 
 
 def _prepared(connection: "sqlite3.Connection", state: Path, path: Path) -> None:

@@ -170,6 +170,15 @@ def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest
             use()
 
 
+def test_somebody_elses_directory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stat(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(HistoryError, match="cannot be used: Permission denied"):
+        History.open(tmp_path, create=False)
+
+
 def test_a_full_disk_leaves_what_was_there(history: History) -> None:
     history.add(a_run("r01"), {"a.yaml": "x"})
     (pages,) = history.database.row("PRAGMA page_count") or (0,)
