@@ -171,7 +171,8 @@ class Gathered:
             whole.longest = max(whole.longest, part["longest"])
             whole.sensitive = whole.sensitive or part["sensitive"]
             whole.failure = whole.failure or part["failure"]
-            whole.stopped = whole.stopped or part["stopped"]
+            if part["stopped"] is not None:
+                whole._stop(part["stopped"])
             whole.errors += part["errors"][: MOST_ERRORS - len(whole.errors)]
             for item in part["listed"]:
                 whole._list(item)
@@ -209,9 +210,13 @@ class Gathered:
             self.listed.append(shown)
 
     def stop(self, stop: RunStoppedError) -> None:
-        """Keep what stopped the block; what concerns more calls counts most."""
-        if self.stopped is None or stop.depth < self.stopped["depth"]:
-            self.stopped = {"status": stop.status.value, "depth": stop.depth}
+        """Keep what stopped the block."""
+        self._stop({"status": stop.status.value, "depth": stop.depth})
+
+    def _stop(self, stopped: JsonObject) -> None:
+        """Of several stops what concerns more calls counts most."""
+        if self.stopped is None or stopped["depth"] < self.stopped["depth"]:
+            self.stopped = stopped
 
     def result(self, count: int) -> JsonObject:
         """Give the result of the whole action."""

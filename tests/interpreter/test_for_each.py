@@ -192,3 +192,12 @@ def test_a_block_can_be_made_again_elsewhere_and_its_slices_put_together(tmp_pat
         outcomes.append((drive(interpreter.interpret()).results, script.log, script.refs))
     assert outcomes[0] == outcomes[1]
     assert outcomes[0][0][1].output == [None, "page[1]", None]
+
+
+def test_of_the_stops_of_slices_that_of_the_most_calls_counts() -> None:
+    own, whole = Gathered(), Gathered()
+    own.stop(RunStoppedError(Status.TIMED_OUT, depth=1))
+    whole.stop(RunStoppedError(Status.TERMINATED))
+    for parts in ([own, whole], [whole, Gathered(), own]):
+        merged = Gathered.merged(part.to_json() for part in parts)
+        assert merged.stopped == {"status": "terminated", "depth": 0}
