@@ -1,6 +1,7 @@
 """A name is used twice where it must be one thing.
 
-Two actions of a workflow with one `id`, in whichever of its lists: `actions.ID` could be either. Two headers that
+Two actions of a workflow with one `id`, in whichever of its lists: `actions.ID` could be either. An action that calls a
+workflow and is named `finally` or `on_failure`: in the history its steps would have the names of those lists' actions. Two headers that
 differ in upper and lower case only: to HTTP they are the same. Two files whose names differ in case only: on macOS and
 Windows they are the same file.
 
@@ -55,6 +56,14 @@ def _ids(document: Document) -> Iterator[Diagnostic]:
             if not isinstance(name, str):
                 continue
             place: Pointer = (section, index, "id")
+            if name in SECTIONS[1:] and "workflow" in item:
+                yield Diagnostic(
+                    rule="duplicate-name",
+                    severity=SEVERITY,
+                    message=f"the steps of '{name}', which calls a workflow, would be named like those of the list `{name}`",
+                    primary=Label(document.span(place)),
+                    help="give the action another id",
+                )
             if name in first:
                 message = f"two actions have the id '{name}'"
                 remedy = "give each its own: ids are one set over `actions`, `on_failure` and `finally`"

@@ -34,6 +34,20 @@ def test_three_of_one_id_are_two_mistakes(tmp_path: Path) -> None:
     assert [item.primary.span.start.line for item in found] == [3, 4]
 
 
+@pytest.mark.parametrize("name", ["finally", "on_failure"])
+def test_steps_of_a_call_and_of_a_list_have_names_of_their_own(name: str, tmp_path: Path) -> None:
+    call = f"actions:\n  - {{id: {name}, workflow: w}}\n"
+    files = {
+        "workflows.d/v.yaml": call,
+        "workflows.d/w.yaml": f"actions:\n  - {{id: {name}, set: {{a: 1}}}}\n",
+    }
+    found = findings(tmp_path, files)
+    assert [item.rule for item in found] == [RULE]
+    assert found[0].message.startswith(f"the steps of '{name}', which calls a workflow, would be named like")
+    assert underlined(tmp_path, found[0].primary.span) == name
+    assert findings(tmp_path / "b", {**files, "workflows.d/v.yaml": call.replace(name, "actions")}) == []
+
+
 HEADERS = "{X-Api-Version: a, 'x-api-version': b, Other: c}"
 
 
