@@ -108,11 +108,11 @@ class Template:
                 return value
         return self._checked(self._render_fully(context, limit))
 
-    def render_shown(self, context: Mapping[str, Any], hide: Hide) -> Any:
+    def render_shown(self, context: Mapping[str, Any], hide: Hide, *, limit: int = LARGEST_OUTPUT) -> Any:
         """Render for a record: references that `hide` names are not evaluated, their placeholder stands instead."""
         hidden = {ref: label for ref in self.references if (label := hide(ref)) is not None}
         if not hidden:
-            return self.render(context)
+            return self.render(context, limit=limit)
         parts = self._simple_parts()
         if parts is not None:
             return "".join(
@@ -128,7 +128,7 @@ class Template:
         if isinstance(tree, str):
             return tree
         compiled = engine.compile_tree(shared.environment(self.mode), tree, exact=False)
-        return self._checked(self._run(compiled, context, exact=False, limit=LARGEST_OUTPUT))
+        return self._checked(self._run(compiled, context, exact=False, limit=limit))
 
     def uses(self, hide: Hide) -> bool:
         """Tell whether the template uses a reference that `hide` names."""
@@ -253,14 +253,14 @@ def render(tree: Tree, context: Mapping[str, Any], *, limit: int = LARGEST_OUTPU
     return tree
 
 
-def render_shown(tree: Tree, context: Mapping[str, Any], hide: Hide) -> Any:
+def render_shown(tree: Tree, context: Mapping[str, Any], hide: Hide, *, limit: int = LARGEST_OUTPUT) -> Any:
     """Render a tree for a record, with placeholders for what `hide` names."""
     if isinstance(tree, Template):
-        return tree.render_shown(context, hide)
+        return tree.render_shown(context, hide, limit=limit)
     if isinstance(tree, dict):
-        return {key: render_shown(item, context, hide) for key, item in tree.items()}
+        return {key: render_shown(item, context, hide, limit=limit) for key, item in tree.items()}
     if isinstance(tree, list):
-        return [render_shown(item, context, hide) for item in tree]
+        return [render_shown(item, context, hide, limit=limit) for item in tree]
     return tree
 
 
@@ -270,7 +270,8 @@ def render_both(
     """Render both faces; where nothing is hidden they are one value."""
     wire = render(tree, context, limit=limit)
     if any(template.uses(hide) for template in templates(tree)):
-        return Rendered(wire, render_shown(tree, context, hide))
+        # A placeholder may be longer than the secret: what may be sent does not fail for its record.
+        return Rendered(wire, render_shown(tree, context, hide, limit=limit + LARGEST_OUTPUT))
     return Rendered(wire, wire)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import FailureError
-from tests.template.maker import CONTEXT, made
+from runner.template import render_both
+from tests.template.maker import CONTEXT, hide, made
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,11 @@ def test_the_output_limit_is_a_choice() -> None:
         made(text).render(CONTEXT, limit=999)
     assert caught.value.failure.message == "the template gives more than 999 characters"
     assert caught.value.failure.help == "raise `limits.template_output` in the workflow, or give less"
+
+
+def test_a_limit_that_is_raised_holds_for_the_record_too() -> None:
+    text = made("{% for i in range(11) %}{{ inputs.s }}{% endfor %}{{ secrets.t }}")
+    context = {"inputs": {"s": "x" * 1_000_000}, "secrets": {"t": "short"}}
+    both = render_both(text, context, hide, limit=11_000_005)
+    assert both.wire.endswith("xshort")
+    assert both.shown.endswith("x‹secret x›")
