@@ -1,6 +1,8 @@
 """Runs on a real Temporal server: the same results, nothing done twice, nothing secret on the way."""
 
 import asyncio
+import os
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -17,10 +19,11 @@ from runner.errors import JsonObject, SecretsError, UsageError
 from runner.result import RunResult
 from runner.sensitive import Redactor
 from tests.canary import ENCODERS, Search
-from tests.engines import Cluster, until
+from tests.engines import RUNNER, Cluster, until
 from tests.integration.vault_workspace import Workspace
 from tests.projects import Ran, Watched, make, request, run, simple
 from tests.servers.certificates import Authority
+from tests.servers.hosted import KeyInFront
 from tests.servers.http import Request, Response, Server, reply
 from tests.servers.temporal import Temporal, TlsInFront
 
@@ -621,6 +624,59 @@ def test_tls_with_a_client_certificate_out_of_vault(
             with pytest.raises((SecretsError, UsageError), match=message) as caught:
                 asyncio.run(connect(address, environ, Redactor()))
             assert "PRIVATE" not in str(caught.value)
+
+
+def test_a_hosted_cluster_asks_for_a_key(
+    temporal: Temporal, authority: Authority, stored: Workspace, desk: Desk, tmp_path: Path
+) -> None:
+    """The key is read from Vault, anew when it was changed there; without a valid one commands and workers say so and end."""
+    old, new = "ak_old-0123456789abcdef", "ak_new-0123456789abcdef"
+    stored.put("secret/cloud", {"key": old})
+    project = simple(tmp_path, [request("first", path="/first")], url=desk.server.url)
+    trusting = {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.ca_file)}
+    vault = {
+        **stored.environ(VAULT_TOKEN=stored.token("reader")),
+        "TEMPORAL_API_KEY": "vault://secret/cloud#key",
+    }
+    with (
+        KeyInFront(temporal.port, authority.server_context(), old) as front,
+        Cluster(temporal, {**trusting, **vault}) as cluster,
+    ):
+        cluster.port = front.port
+        worker = cluster.worker()
+        assert cluster.run(project).status == "succeeded"
+        assert front.refused == []
+
+        def listed(*words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+            return subprocess.run(
+                [RUNNER, "runs", "--engine", cluster.url, *words],
+                env={"PATH": os.defpath, **trusting, **environ},
+                capture_output=True,
+                encoding="utf-8",
+                timeout=60,
+                check=False,
+            )
+
+        said = [listed("-vv", TEMPORAL_API_KEY=old)]
+        assert (said[-1].returncode, "succeeded" in said[-1].stdout) == (0, True)
+        said += [listed("-vv", TEMPORAL_API_KEY=new), listed()]
+        for refused, message in zip(
+            said[1:], ("does not accept the API key", "asks for an API key"), strict=True
+        ):
+            assert (refused.returncode, message in refused.stderr) == (4, True), refused.stderr
+            assert "= help: set TEMPORAL_API_KEY" in refused.stderr
+        front.key = new
+        until(lambda: "DescribeNamespace" in front.refused)
+        stored.put("secret/cloud", {"key": new})
+        assert cluster.run(project).status == "succeeded"
+        front.key = "another"
+        assert worker.process.wait(30) == 4
+    worker.kill()
+    told = "".join(worker.said)
+    assert "does not accept the API key" in told
+    assert "\x1b" not in told, "what the library's threads log goes the way of all logs"
+    everything_said = told + "".join(each.stdout + each.stderr for each in said)
+    assert Search((old, new)).leaks(everything_said) == []
 
 
 def test_nobody_is_there() -> None:

@@ -129,8 +129,7 @@ class TlsInFront(Listener):
             client.setblocking(False)
             self._pump(client, inner)
 
-    @staticmethod
-    def _pump(client: ssl.SSLSocket, inner: socket.socket) -> None:
+    def _pump(self, client: ssl.SSLSocket, inner: socket.socket) -> None:
         """Pass on what comes until one side has ended; a TLS socket takes one thread at a time."""
         while True:
             readable, _, _ = select.select([client, inner], [], [], 0 if client.pending() else 30)

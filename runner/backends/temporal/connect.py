@@ -7,7 +7,9 @@ may be a secret reference.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +20,15 @@ from runner.source import whole_file
 
 if TYPE_CHECKING:
     from temporalio.client import Client, TLSConfig
+    from temporalio.runtime import Runtime
 
     from runner.sensitive import Redactor
 
 WAITED = 10.0
 """Seconds for a connection to come about."""
 
-_SECRET = ("TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_KEY_DATA", "RUNNER_ENGINE_KEY")
+API_KEY = "TEMPORAL_API_KEY"
+_SECRET = (API_KEY, "TEMPORAL_TLS_CLIENT_KEY_DATA", "RUNNER_ENGINE_KEY")
 _OPEN = ("TEMPORAL_TLS_CLIENT_CERT_DATA", "TEMPORAL_TLS_SERVER_CA_CERT_DATA")
 
 
@@ -47,31 +51,78 @@ async def connect(address: Address, environ: Mapping[str, str], redactor: "Redac
             return await Client.connect(
                 address.host,
                 namespace=address.namespace,
-                api_key=values.get("TEMPORAL_API_KEY"),
+                api_key=values.get(API_KEY),
                 tls=tls,
                 data_converter=codec.converter(codec.read_key(sealing) if sealing else None),
+                runtime=_runtime(),
             )
     except (RuntimeError, OSError, TimeoutError) as problem:
-        raise SecretsError(
-            f"the engine {address} cannot be reached: {redactor.text(_reason(problem))}",
-            help="check the address, and that the server runs; with TLS set TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-        ) from None
+        raise _unreachable(address, problem, given=API_KEY in values) from None
 
 
-def _reason(problem: Exception) -> str:
-    if isinstance(problem, TimeoutError):
-        return f"no answer within {WAITED:.0f} s"
+async def api_key(environ: Mapping[str, str], redactor: "Redactor") -> str | None:
+    """Read the API key anew: where it is a secret reference, it may be another one by now. Raises SecretsError."""
+    others = {*_SECRET, *_OPEN} - {API_KEY}
+    values = await _values({name: text for name, text in environ.items() if name not in others}, redactor)
+    return values.get(API_KEY)
+
+
+def not_let_in(address: Address, *, given: bool, known: bool) -> SecretsError:
+    """Say that the engine lets nobody in with this API key, or with none; `known` says that it knows the key."""
+    if known:
+        return SecretsError(
+            f"the engine {address} does not permit this to the API key or certificate that it was given",
+            help=f"it must be permitted to work in the namespace '{address.namespace}'",
+        )
+    if given:
+        return SecretsError(
+            f"the engine {address} does not accept the API key",
+            help=f"set {API_KEY} to a key that is valid for the namespace '{address.namespace}'; keys expire, and are revoked",
+        )
+    return SecretsError(
+        f"the engine {address} asks for an API key", help=f"set {API_KEY}, or refer to it in Vault"
+    )
+
+
+def _unreachable(address: Address, problem: Exception, *, given: bool) -> SecretsError:
     text = str(problem).lower()
-    for mark, said in (
-        ("certificate", "its certificate is not trusted"),
-        ("refused", "the connection was refused"),
-        ("dns", "its name is not known"),
-        ("unauthenticated", "the API key is not accepted"),
-        ("permission", "the API key may not do this"),
-    ):
-        if mark in text:
-            return said
-    return "the connection failed"
+    if "unauthenticated" in text or "permissiondenied" in text:
+        return not_let_in(address, given=given, known="unauthenticated" not in text)
+    seen = (
+        f"no answer within {WAITED:.0f} s" if isinstance(problem, TimeoutError) else "the connection failed"
+    )
+    other = (seen, f"{_RUNNING}; TEMPORAL_TLS says whether it speaks TLS")
+    said, remedy = next((told for mark, told in _CAUSES.items() if mark in text), other)
+    return SecretsError(f"the engine {address} cannot be reached: {said}", help=remedy)
+
+
+_RUNNING = "check the address, and that the server runs"
+_CAUSES = {
+    "certificate": (
+        "its certificate is not trusted",
+        "set TEMPORAL_TLS_SERVER_CA_CERT_PATH to the CA of the server",
+    ),
+    "refused": ("the connection was refused", _RUNNING),
+    "dns": ("its name is not known", _RUNNING),
+}
+
+
+@cache
+def _runtime() -> "Runtime":
+    """Give the one runtime of the process; what Temporal's own threads log goes the way of all that is logged."""
+    from temporalio.runtime import (
+        LogForwardingConfig,
+        LoggingConfig,
+        Runtime,
+        TelemetryConfig,
+        TelemetryFilter,
+    )
+
+    forwarding = LogForwardingConfig(
+        logging.getLogger("temporalio"), append_target_to_name=False, prepend_target_on_message=False
+    )
+    wanted = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(wanted, forwarding=forwarding)))
 
 
 def _tls(environ: Mapping[str, str], values: Mapping[str, str]) -> "TLSConfig | bool":
@@ -88,7 +139,7 @@ def _tls(environ: Mapping[str, str], values: Mapping[str, str]) -> "TLSConfig | 
     if cert or ca or name:
         return TLSConfig(server_root_ca_cert=ca, domain=name, client_cert=cert, client_private_key=key)
     wanted = environ.get("TEMPORAL_TLS", "").lower()
-    return wanted in ("1", "true") if wanted else "TEMPORAL_API_KEY" in values
+    return wanted in ("1", "true") if wanted else API_KEY in values
 
 
 def _pem(name: str, environ: Mapping[str, str], values: Mapping[str, str]) -> bytes | None:

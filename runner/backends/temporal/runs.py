@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.backends.temporal import RUN, listing, results
 from runner.backends.temporal.address import Address
-from runner.backends.temporal.connect import connect
+from runner.backends.temporal.connect import API_KEY, connect, not_let_in
 from runner.backends.temporal.documents import plan_data, plan_of, project_of, reached, unfit
 from runner.backends.temporal.following import Following
 from runner.backends.temporal.listing import OVER, Noted
@@ -205,12 +205,15 @@ class Engine:
 @asynccontextmanager
 async def engine(address: Address, environ: Mapping[str, str], redactor: Redactor) -> AsyncIterator[Engine]:
     """Connect to the engine; raises UsageError and SecretsError in place of errors of the library."""
-    from temporalio.service import RPCError
+    from temporalio.service import RPCError, RPCStatusCode
 
     client = await connect(address, environ, redactor)
     try:
         yield Engine(client, address)
     except RPCError as problem:
+        if problem.status in (RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED):
+            unknown = problem.status is RPCStatusCode.UNAUTHENTICATED
+            raise not_let_in(address, given=bool(environ.get(API_KEY)), known=not unknown) from None
         raise SecretsError(
             f"the engine {address} refuses: {problem.status.name.lower().replace('_', ' ')}",
             help="look at its log; `runner version` says which package of Temporal this is",
