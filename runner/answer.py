@@ -156,9 +156,9 @@ def _graphql_errors(response: Response, performance: "Performance") -> str | Non
         str(each.get("message")) if isinstance(each, dict) and each.get("message") else "no message"
         for each in (errors if isinstance(errors, list) else [errors])
     ]
-    told = "; ".join(" ".join(message.split()) for message in messages[:3])
+    told = _line("; ".join(messages[:3]), performance)
     more = f" (and {len(messages) - 3} more)" if len(messages) > 3 else ""
-    return f": {performance.session.redactor.text(told)[:300]}{more}"
+    return f": {told[:300]}{more}"
 
 
 def named(status: int) -> str:
@@ -238,8 +238,14 @@ def _error_message(connection: Connection | None, response: Response, performanc
         said = performance.render_for(connection.error_message, response=response.context())
     except FailureError:
         return ""
-    text = performance.session.redactor.text(" ".join(str(said).split()))[:300] if said is not None else ""
+    text = _line(str(said), performance)[:300] if said is not None else ""
     return f": {text}" if text else ""
+
+
+def _line(text: str, performance: "Performance") -> str:
+    """Join a server's text to one line, cleaned before: a secret may hold the spaces that are joined; and after."""
+    clean = performance.session.redactor.text
+    return clean(" ".join(clean(text).split()))
 
 
 def recorded(response: Response, performance: "Performance", *, failed: bool) -> JsonObject:

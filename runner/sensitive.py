@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Never
 from urllib.parse import quote, quote_plus
 
+from runner import escaped_letters
 from runner.frozen import dataclass
 from runner.needles import Needles
 
@@ -172,9 +173,10 @@ class Redactor:
 
         What overlaps is one stretch: of two secrets that share some characters, neither leaves a half behind.
         """
-        found = [stretch for form in self._forms.within(text) for stretch in _stretches(form, text)]
-        found += [match.span() for pattern in self._patterns_for(text) for match in pattern.finditer(text)]
-        found += [stretch for value in self._passing for stretch in _stretches(value, text)]
+        found = list(self._places(text))
+        if escaped_letters.has(text):
+            plain = escaped_letters.Plain(text)
+            found += [plain.original(start, end) for start, end in self._places(plain.text)]
         if not found:
             return text
         kept: list[str] = []
@@ -184,6 +186,15 @@ class Redactor:
                 kept += (text[done:start], MASK)
             done = max(done, end)
         return "".join([*kept, text[done:]])
+
+    def _places(self, text: str) -> Iterator[tuple[int, int]]:
+        for form in self._forms.within(text):
+            yield from _stretches(form, text)
+        for pattern in self._patterns_for(text):
+            for match in pattern.finditer(text):
+                yield match.span()
+        for value in self._passing:
+            yield from _stretches(value, text)
 
     def _patterns_for(self, text: str) -> Iterator[re.Pattern[str]]:
         """Give the patterns of the values that may stand in a text: all their runs of letters and digits do.
@@ -233,10 +244,12 @@ class Redactor:
         return self._found_in_text("\n".join(texts))
 
     def _found_in_text(self, text: str) -> bool:
-        return (
-            bool(self._forms.within(text))
-            or any(pattern.search(text) for pattern in self._patterns_for(text))
-            or any(passing in text for passing in self._passing)
+        texts = (text, escaped_letters.Plain(text).text) if escaped_letters.has(text) else (text,)
+        return any(
+            bool(self._forms.within(each))
+            or any(pattern.search(each) for pattern in self._patterns_for(each))
+            or any(passing in each for passing in self._passing)
+            for each in texts
         )
 
     def found_in(self, value: Any) -> bool:
@@ -345,7 +358,12 @@ def _escaped_character(run: str) -> str:
     code = ord(char)
     units = char.encode("utf-16-be", "surrogatepass")
     unicode = "".join(f"{_BACKSLASHES}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
-    spelled = ["".join(f"%(?:25)*{byte:02x}" for byte in char.encode("utf-8", "surrogatepass")), unicode]
+    raw = char.encode("utf-8", "surrogatepass")
+    spelled = ["".join(f"%(?:25)*{byte:02x}" for byte in raw), unicode]
+    spelled += [
+        f"{_BACKSLASHES}u(?:\\{{0*{code:x}\\}}|{code:08x})",
+        "".join(f"{_BACKSLASHES}x{byte:02x}" for byte in raw),
+    ]
     entities = [f"#0*{code}", f"#x0*{code:x}"]
     if code in html.entities.codepoint2name:
         entities.append(html.entities.codepoint2name[code])

@@ -20,7 +20,7 @@ LAYERS: dict[str, frozenset[str]] = {
     layer: frozenset(names.split())
     for layer, names in {
         "ground": """
-            frozen source errors duration needles sensitive secret_ref registry diagnostics result reference garbage comparison body
+            frozen source errors duration needles escaped_letters sensitive secret_ref registry diagnostics result reference garbage comparison body
             exact_json pem keys
             """,
         "load": """

@@ -126,6 +126,11 @@ def redactor(*values: str) -> Redactor:
     return made
 
 
+def every_unit(value: str, form: str) -> str:
+    raw = value.encode("utf-16-be")
+    return "".join(form.format(raw[at] << 8 | raw[at + 1]) for at in range(0, len(raw), 2))
+
+
 ENCODERS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "quote": urllib.parse.quote,
@@ -145,6 +150,25 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "html text": lambda value: html.escape(value, quote=False),
     "shell": shlex.quote,
     "repr": repr,
+    "json, every character": lambda value: every_unit(value, "\\u{:04x}"),
+    "json in json, every character": lambda value: json.dumps(every_unit(value, "\\u{:04X}")),
+    "html, every character": lambda value: "".join(f"&#{ord(char)};" for char in value),
+    "html, every character in hex": lambda value: "".join(f"&#x{ord(char):X};" for char in value),
+    "html, every character, twice": lambda value: "".join(f"&amp;#{ord(char)};" for char in value),
+    "json, every second character": lambda value: "".join(
+        every_unit(char, "\\u{:04x}") if at % 2 else json.dumps(char)[1:-1] for at, char in enumerate(value)
+    ),
+    "JavaScript": lambda value: "".join(f"\\u{{{ord(char):x}}}" for char in value),
+    "Python, wide": lambda value: "".join(f"\\U{ord(char):08x}" for char in value),
+    "bytes": lambda value: "".join(f"\\x{byte:02x}" for byte in value.encode()),
+    "every second letter": lambda value: "".join(
+        f"%{ord(char):02x}" if at % 2 and char.isascii() else urllib.parse.quote(char, safe="")
+        for at, char in enumerate(value)
+    ),
+    "base64 in lines": lambda value: base64.encodebytes(b"x" * 50 + value.encode()).decode(),
+    "base64 in lines, in json": lambda value: json.dumps(
+        base64.encodebytes(b"x" * 50 + value.encode()).decode()
+    ),
     "hex": lambda value: value.encode().hex(),
     "HEX": lambda value: value.encode().hex().upper(),
     "base64": lambda value: base64.b64encode(value.encode()).decode(),

@@ -60,3 +60,15 @@ def test_the_error_of_an_api_is_cleaned_and_then_cut(tmp_path: Path) -> None:
     message = result["error"]["message"]
     assert message.endswith(f": {'x' * 290}{MASK}{'y' * 7}")
     assert SECRET[:6] not in json.dumps(result)
+
+
+def test_a_secret_with_spaces_is_cleaned_before_the_lines_are_joined(tmp_path: Path) -> None:
+    secret = "correct  horse\tbattery"
+    with Server({"* /x": lambda _: reply({"error": f"no: {secret}"}, 500)}) as own:
+        connection = {
+            "type": "basic",
+            "auth": {"username": "ann", "password": "env://PASSWORD"},
+            "error_message": "{{ response.body.error }}",
+        }
+        result = result_of(own.url, tmp_path, "/x", connection=connection, environ={"PASSWORD": secret})
+    assert result["error"]["message"].endswith(f": no: {MASK}")
