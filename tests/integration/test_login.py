@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -120,8 +121,10 @@ def test_a_consent_is_pasted_where_the_provider_refuses_this_machine(desk: Desk)
     # An address of another login is refused, and what is stored stays.
     stored = desk.state
     person.visits = lambda _: None
-    with pytest.raises(FailureError, match="does not belong to this login"):
-        consent(desk, person)
+    for answer in (person.answer, "http://[no address"):
+        person.answer = answer
+        with pytest.raises(FailureError, match="does not belong to this login"):
+            consent(desk, person)
     assert desk.state == stored
 
 
@@ -142,6 +145,9 @@ def test_a_listener_hears_nobody_but_the_page_of_this_login(desk: Desk) -> None:
             redirect = parse_qs(urlsplit(url).query)["redirect_uri"][0]
             assert "does not belong" in desk.oauth.browse(f"{redirect}?code=x&state=forged")
             assert "nothing here" in desk.oauth.browse(redirect.replace("/callback", "/else"))
+            with socket.create_connection(("127.0.0.1", urlsplit(redirect).port)) as connection:
+                connection.sendall(b"GET //[ HTTP/1.1\r\n\r\n")
+                assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
             desk.oauth.browse(url)
 
         threading.Thread(target=browse, daemon=True).start()

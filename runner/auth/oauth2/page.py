@@ -87,7 +87,10 @@ def _asked(config: Config, endpoint: Endpoint, means: Means, redirect_uri: str) 
 
 def _code(answer: str, asked: Asked, means: Means) -> str:
     """Read the code out of the address that the person was sent back to; raises FailureError."""
-    query = parse_qs(urlsplit(answer.strip()).query)
+    try:
+        query = parse_qs(urlsplit(answer.strip()).query)
+    except ValueError:  # no address at all
+        query = {}
     given = {name: values[0] for name, values in query.items()}
     if given.get("code"):
         means.register(given["code"], "an authorization code")
@@ -165,7 +168,13 @@ class _Listener:
                         self._answer.set_result(target)
                 else:
                     status, text = "400 Bad Request", "This does not belong to the login that is under way."
-        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+        except (
+            TimeoutError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+            ConnectionError,
+            ValueError,
+        ):
             status, text = "400 Bad Request", "This is no request."
         body = PAGE.format(text=text).encode()
         head_lines = (
