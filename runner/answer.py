@@ -25,7 +25,7 @@ _KEPT_FROM_TEMPLATES = frozenset({"set-cookie", "authorization", "proxy-authenti
 LARGEST_RECORDED_BODY = 8 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Response:
     """A response: what templates call `response`. `fault` says that the body is not the JSON it claims to be.
 

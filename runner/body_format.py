@@ -24,7 +24,7 @@ _MARKS = (
 _HTML = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Parsed:
     """A body: its value, its text, and what is wrong with it where it is not what it says it is."""
 

@@ -33,7 +33,7 @@ _PASS = re.compile(r"#[0-9]+")
 """The number of a repetition in a key, of the action or of a call that it is in."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)
 class Built:
     """A request ready to send. `shown` is its record; `method`, `url`, `headers`, `body` are what is sent.
 

@@ -6,6 +6,15 @@ import pickle
 
 import pytest
 
+from runner.answer import Response
+from runner.auth import Message, Outgoing, Refused, Reply
+from runner.auth.oauth2.token import Token
+from runner.body_format import read
+from runner.client import Answer, Channel, Exchange
+from runner.client_certificate import ClientCertificate
+from runner.perform import Headers
+from runner.request import Built
+from runner.secrets.vault.login import Login
 from runner.sensitive import MASK, Redactor, Rendered, Secret, placeholder
 
 VALUE = "a-secret-value"
@@ -51,6 +60,38 @@ def test_a_rendering_prints_what_may_be_shown() -> None:
     assert rendered.secret
     plain = "text"
     assert not Rendered(plain, plain).secret
+
+
+SENT = (("Authorization", VALUE),)
+BODY = VALUE.encode()
+CARRIERS = (
+    Exchange(method="GET", url=f"http://x/?a={VALUE}", headers=SENT, body=BODY, shown_url="http://x/"),
+    Answer(200, SENT, BODY, "http://x/", 0.1, "HTTP/1.1"),
+    Outgoing("GET", f"http://x/?a={VALUE}", list(SENT), list(SENT), BODY),
+    Refused(Outgoing("GET", "http://x/", list(SENT)), {"a": VALUE}),
+    Message(method="GET", url=f"http://x/?a={VALUE}", headers=SENT, body=BODY),
+    Reply(200, {"a": VALUE}, BODY, {"a": VALUE}),
+    Built(
+        method="GET",
+        url=f"http://x/?a={VALUE}",
+        path="/",
+        headers=[],
+        secret_headers=list(SENT),
+        body=BODY,
+        secret_body=True,
+        shown={},
+    ),
+    Response(200, Headers({"a": VALUE}), VALUE, "http://x/", 0.1, VALUE),
+    read(f'"{VALUE}"'.encode(), "application/json"),
+    Token(value=VALUE, obtained_at=0.0, expires_at=None, refresh=VALUE),
+    Channel(proxy=f"http://me:{VALUE}@proxy", identity=ClientCertificate("", VALUE)),
+    Login(token=VALUE, origin="VAULT_TOKEN", owned=True),
+)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: type(carrier).__name__)
+def test_what_carries_secrets_prints_none(carrier: object) -> None:
+    assert VALUE not in f"{carrier} {carrier!r} {[carrier]}"
 
 
 def test_placeholders_name_the_secret() -> None:

@@ -46,7 +46,7 @@ class Bound:
     consented: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Outgoing:
     """A request on its way out, to which credentials are added after its record was made.
 
