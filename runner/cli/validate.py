@@ -111,8 +111,10 @@ def _inside(root: Path, cwd: Path, given: str) -> str:
     path = cwd / given
     if not path.exists():
         raise UsageError(f"no file or folder '{given}'", help="give paths as from the working directory")
+    # A link to a file keeps its own name, by which the project has it.
+    real = path.resolve() if path.is_dir() else path.parent.resolve() / path.name
     try:
-        return path.resolve().relative_to(root).as_posix()
+        return real.relative_to(root).as_posix()
     except ValueError:
         message = f"'{given}' is not in the project {root}"
         raise UsageError(message, help="check one project at a time; -C DIR chooses it") from None

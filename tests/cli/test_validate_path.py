@@ -35,3 +35,17 @@ def test_other_workflows_are_not_read(
     assert main(["validate", "connections.d/two.yaml"]) == 0
     assert [path for path in opened if path.startswith("workflows.d/")] == ["workflows.d/two.yaml"]
     assert main(["validate"]) == 3
+
+
+def test_a_link_to_a_file_is_the_file_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, shared = tmp_path / "real", tmp_path / "shared.yaml"
+    (real / "workflows.d").mkdir(parents=True)
+    shared.write_text("actions: [{id: a, wait: 1s}]\n")
+    (real / "workflows.d/link.yaml").symlink_to(shared)
+    (tmp_path / "project").symlink_to(real)
+    monkeypatch.chdir(tmp_path / "project")
+    for path in ("workflows.d/link.yaml", "workflows.d", ".", "workflows.d/.."):
+        assert main(["validate", path]) == 0, path
+    assert capsys.readouterr().out == "no errors in 1 file\n" * 4
