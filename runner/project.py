@@ -114,6 +114,11 @@ def load(
     return project
 
 
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LARGEST_FILE)
+
+
 def _is_project(path: Path) -> bool:
     return any((path / folder).is_dir() for folder in FOLDERS.values())
 
@@ -136,8 +141,8 @@ class _Loader:
             self.project.texts[shown] = document.text
         elif given is not None or path.is_file():
             try:
-                raw = path.read_bytes() if given is None else given
-                self.project.texts[shown] = raw[:LARGEST_FILE].decode("utf-8", "replace")
+                raw = _beginning(path) if given is None else given[:LARGEST_FILE]
+                self.project.texts[shown] = raw.decode("utf-8", "replace")
             except OSError:
                 self.project.texts[shown] = ""
         return document

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -314,3 +315,16 @@ def test_what_is_extended_without_a_type_is_one_error_and_no_crash(tmp_path: Pat
         ("connections.d/half.yaml", "missing-key")
     }
     assert set(project.connections) == {"whole"}
+
+
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    write(tmp_path, {"workflows.d/w.yaml": ACTION})
+    os.truncate(tmp_path / "workflows.d/w.yaml", 64 << 20)
+    tracemalloc.start()
+    try:
+        project = load(tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [item.rule for item in project.diagnostics] == ["file-too-large"]
+    assert peak < 16 << 20, peak
