@@ -93,18 +93,21 @@ def _in_history(settings: Settings, wanted: "Filter") -> JsonObject:
 
 
 def _since(text: str) -> str:
+    """Give the time as runs have theirs, with which it is compared as text."""
+    from runner.perform import moment
+
     try:
         ago = duration.seconds(text)
     except ValueError:
         from runner.filters import FilterError, to_datetime
 
         try:
-            return to_datetime(text).isoformat(timespec="milliseconds")
-        except FilterError:
+            return moment(to_datetime(text).timestamp())
+        except (FilterError, OverflowError, ValueError):
             raise argparse.ArgumentTypeError(
                 f"'{text}' is neither a duration such as 7d nor a time such as 2026-01-31T07:00:00Z"
             ) from None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0.0, time.time() - ago)))
+    return moment(max(0.0, time.time() - ago))
 
 
 def _limit(text: str) -> int:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,12 @@ def test_filters_delete_and_prune(runner: Command, failing: set[str], project: P
     assert [run["status"] for run in listed(runner)] == ["failed", "succeeded"]
     assert len(listed(runner, "--status", "failed", "--workflow", "main", "--since", "1h")) == 1
     assert listed(runner, "--since", "2999-01-01T00:00:00Z") == []
+    # A time in another zone is the moment that it means.
+    now = datetime.now(UTC)
+    for zone in (timezone(timedelta(hours=5)), timezone(timedelta(hours=-5))):
+        for minutes, found in ((-30, True), (30, False)):
+            given = (now + timedelta(minutes=minutes)).astimezone(zone).isoformat()
+            assert bool(listed(runner, "--since", given)) is found, given
     code, out, err = runner("runs", "--limit", "1")
     assert (code, len(out.splitlines())) == (0, 2)
     assert "--limit N shows more" in err
