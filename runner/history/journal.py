@@ -95,12 +95,14 @@ class Journal:
 
     def not_started(self, key: str) -> None:
         """Take back what `started` wrote: the step was stopped before it did anything."""
+        self._begun.pop(key, None)
         self._add("DELETE FROM step WHERE run = ? AND key = ? AND state = 'started'", (self._run, key))
         self._open.discard(key)
         self._later()
 
     def forget(self, beginning: str) -> None:
         """Take out the steps whose keys begin so: they are done anew."""
+        self._begun.clear()  # an end that comes later is written later
         self._add(
             "DELETE FROM step WHERE run = ? AND substr(key, 1, ?) = ?", (self._run, len(beginning), beginning)
         )
