@@ -6,7 +6,7 @@ Nothing here talks to a network.
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
@@ -40,20 +40,24 @@ _CHOICES = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port: what credentials are bound to (RFC 6454)."""
+    """Scheme, host and port: what credentials are bound to (RFC 6454).
+
+    It shows the host as it was `written`: a server may put a secret there, which is not found in other letters.
+    """
 
     scheme: str
     host: str
     port: int
+    written: str = field(default="", compare=False)
 
     @property
     def place(self) -> str:
         """Host and port, as messages name a server."""
-        return f"{self.host}:{self.port}"
+        return f"{self.written or self.host}:{self.port}"
 
     def __str__(self) -> str:
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}"
+        return f"{self.scheme}://{self.written or self.host}{port}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -131,7 +135,7 @@ def origin_of(url: str, shown: str) -> Origin:
     port = int(match[2]) if match[2] else DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
         raise _unusable(shown, "has a port outside 1 to 65535")
-    return Origin(scheme, match[1].lower(), port)
+    return Origin(scheme, match[1].lower(), port, match[1])
 
 
 @lru_cache(maxsize=512)

@@ -169,6 +169,16 @@ def test_a_server_that_sends_the_credential_on_is_not_helped(
     assert Search([SECRET]).leaks(*ran.failure, *(request.head for request in other.requests)) == []
 
 
+def test_a_credential_in_the_name_of_a_host_is_not_shown_in_small_letters(
+    api: Server, tmp_path: Path
+) -> None:
+    secret = "Planted-Token.4711"
+    action = request("one", path=f"/redirect/302?to=http://{secret}.example.com/")
+    ran = run(simple(tmp_path, [action], url=api.url, connection=BEARER), environ={"TOKEN": secret})
+    assert ran.failure[0] == "redirect"
+    assert "redirects to http://***.example.com (302), another host" in ran.failure[1]
+
+
 def test_never_takes_the_redirect_as_the_answer(api: Server, other: Server, tmp_path: Path) -> None:
     ran = asked(
         tmp_path,
