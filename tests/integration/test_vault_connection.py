@@ -56,12 +56,19 @@ def test_no_connection_within_the_timeout(vault: Workspace) -> None:
     assert problem.message == f"Vault at http://127.0.0.1:{port} did not answer the connection in time"
 
 
-def test_something_that_is_not_vault(vault: Workspace) -> None:
-    page = Response(200, b"<html>welcome</html>", {"Content-Type": "text/html"})
-    with Server({"* /**": lambda _: page}) as server:
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (Response(200, b"<html>welcome</html>", {"Content-Type": "text/html"}), "no JSON"),
+        (reply({"status": "up"}), "JSON of something else"),
+        (reply({"data": {"status": "up"}}), "JSON of something else"),
+    ],
+)
+def test_something_that_is_not_vault(answer: Response, what: str, vault: Workspace) -> None:
+    with Server({"* /**": lambda _: answer}) as server:
         problem = vault.problem("secret/a#b", environ=at(vault, server.url))
 
-    assert problem.message == f"what answers at {server.url} is not Vault (status 200, no JSON)"
+    assert problem.message == f"what answers at {server.url} is not Vault (status 200, {what})"
 
 
 def test_text_of_a_server_cannot_write_to_the_terminal(vault: Workspace) -> None:

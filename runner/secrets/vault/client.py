@@ -44,8 +44,11 @@ class VaultClient:
 
     def mount_of(self, path: str) -> JsonObject:
         """Ask which engine is mounted above a path: `path`, `type`, `options`."""
-        data = self.get(f"sys/internal/ui/mounts/{path}").get("data")
-        return data if isinstance(data, dict) else {}
+        answer = self.get(f"sys/internal/ui/mounts/{path}")
+        data = answer.get("data")
+        if not isinstance(data, dict) or not data.get("path"):
+            raise RefusedError(200, body=answer)  # JSON of something else that answers there
+        return data
 
     def read_kv1(self, mount: str, path: str) -> JsonObject:
         """Read from a KV engine without versions."""

@@ -147,9 +147,10 @@ def general(
             help=f"check {settings.namespace_from}",
             everywhere=True,
         )
-    if not isinstance(refused.body, dict):
+    if not isinstance(refused.body, dict) or refused.status < 300:
+        what = "JSON of something else" if isinstance(refused.body, dict) else "no JSON"
         return VaultProblemError(
-            f"what answers at {address} is not Vault (status {refused.status}, no JSON)",
+            f"what answers at {address} is not Vault (status {refused.status}, {what})",
             help=f"check {settings.address_from}; a proxy or a load balancer may stand in between",
             everywhere=True,
             passing=True,
