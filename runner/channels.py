@@ -1,18 +1,26 @@
 """How the server of each connection is reached in one run: its TLS, its proxy, its socket, with the secrets that belong to them."""
 
 import dataclasses
-from collections.abc import Callable
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from runner.client_certificate import ClientCertificate, read_file, read_pem
+from runner.client_certificate import ClientCertificate, present, read_file, read_pem
 from runner.dispatch import Channel
-from runner.errors import FailureError
+from runner.errors import FailureError, SecretProblem, SecretsError
 from runner.model import Connection
+from runner.pem import ends
 from runner.plan import Plan, label_of
 from runner.project import Project
 from runner.secret_ref import SecretRef
 from runner.template import Template, render
+from runner.tls import trust_only
+
+SOON = 14 * 86400.0
+"""Seconds before the end of a client certificate from which on a run warns of it."""
 
 
 class Channels:
@@ -33,6 +41,35 @@ class Channels:
         self._secret = secret
         self._register = register
         self._tls: dict[str, tuple[str | None, ClientCertificate | None]] = {}
+
+    def check(self, connections: Iterable[Connection], warn: Callable[[str], None]) -> None:
+        """Read the certificates of connections, all before the first request; raises SecretsError with every problem."""
+        problems: list[SecretProblem] = []
+        for connection in connections:
+            try:
+                _, identity = self._tls[connection.name] = self._tls_of(connection)
+                if identity is not None:
+                    present(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), identity)
+            except FailureError as problem:
+                failure = problem.failure
+                problems.append(
+                    SecretProblem(
+                        reference=f"connection '{connection.name}'",
+                        message=failure.message,
+                        help=failure.help,
+                        spans=(failure.span or connection.locate(("tls", "cert")),),
+                    )
+                )
+                continue
+            end = ends(identity.chain) if identity else None
+            if end is not None and end < time.time() + SOON:
+                day = datetime.fromtimestamp(end, UTC).date()
+                when = f"has expired on {day}" if end < time.time() else f"ends soon, on {day}"
+                warn(f"the certificate of `tls.cert` of the connection '{connection.name}' {when}")
+        if problems:
+            count = len(problems)
+            message = "a certificate cannot be used" if count == 1 else f"{count} certificates cannot be used"
+            raise SecretsError(message, problems=tuple(problems))
 
     def forget(self, connection: Connection) -> None:
         """Be told that secrets of a connection have changed."""
@@ -81,6 +118,8 @@ class Channels:
                 ca = read_pem(*self._pem(ca, "tls.ca"), kind="certificate")
             elif ca is not None:
                 ca = str(self._project.root / ca)
+            if ca is not None and tls.verify:
+                trust_only(ca)
             if tls.cert is None:
                 return ca, None
             key = "cert"

@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Literal
 
 from runner.frozen import dataclass
@@ -137,3 +138,34 @@ def _another(blocks: list[_Block], kind: Kind) -> PemError:
     if kind == "private key" and labels & {"PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"}:
         remedy = "store the private key that belongs to it; the other side has this one already"
     return PemError(f"is {what}, not a {kind}" if what != f"no {kind}" else f"is {what}", remedy)
+
+
+def ends(chain: str) -> float | None:
+    """Give the time at which the first certificate of clean PEM ends, in seconds since 1970; None where it has another form."""
+    match = _BLOCK.search(chain)
+    try:
+        certificate = base64.b64decode(match[2] if match else "")
+        parts = list(_parts(next(_parts(certificate))[1]))  # of what is signed
+        fields = list(_parts(parts[0][1]))
+        # The version is left out in certificates of version 1; then come number, algorithm, issuer, validity.
+        validity = fields[4 if fields[0][0] == _VERSION else 3][1]
+        kind, text = list(_parts(validity))[1]
+        year = "%y" if kind == _UTC_TIME else "%Y"
+        return datetime.strptime(text.decode("ascii"), f"{year}%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except (ValueError, IndexError, StopIteration):
+        return None
+
+
+_VERSION, _UTC_TIME = 0xA0, 0x17
+
+
+def _parts(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give tag and content of each value of a sequence in DER (X.690)."""
+    at = 0
+    while at < len(der):
+        tag, size, at = der[at], der[at + 1], at + 2
+        if size > 127:
+            width = size & 127
+            size, at = int.from_bytes(der[at : at + width], "big"), at + width
+        yield tag, der[at : at + size]
+        at += size

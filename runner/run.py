@@ -152,6 +152,7 @@ class _Running:
         try:
             if not await _opened(session, self.stop, deadline):
                 return _not_started(self.stop)
+            session.check_certificates()
             scope: Scope = MemoryScope(session, self.observer, self.stop, deadline)
             if self.keeper is not None:
                 journal = self.keeper.begin(self.run, self.plan, self.redactor, self.warn)

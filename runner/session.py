@@ -145,6 +145,11 @@ class Session:
         for label in self.redactor.short:
             self.warn(f"the secret {label} has under 6 characters: it is not searched for in output")
 
+    def check_certificates(self) -> None:
+        """Read the certificates of the connections, after `open`; raises SecretsError with all problems."""
+        names = calls.connections(self.project, self.workflow)
+        self._channels.check([self.project.connections[name] for name in names], self.warn)
+
     async def close(self) -> None:
         """Close connections and end what the secret sources began."""
         try:

@@ -69,8 +69,7 @@ def context(
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     elif ca is not None:
-        _trust(made, "tls.ca", pem=ca) if "-----BEGIN" in ca else _trust(made, "tls.ca", file=ca)
-        _check_time(made)
+        trust_only(ca, made)
     elif environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR"):
         if environ.get("SSL_CERT_FILE"):
             _trust(made, "SSL_CERT_FILE", file=environ["SSL_CERT_FILE"])
@@ -80,6 +79,13 @@ def context(
     else:
         _trust_the_system(made)
     return made
+
+
+def trust_only(ca: str, made: ssl.SSLContext | None = None) -> None:
+    """Let a context trust `ca` (a path or PEM text); raises FailureError where it is none that can be used."""
+    made = made or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _trust(made, "tls.ca", pem=ca) if "-----BEGIN" in ca else _trust(made, "tls.ca", file=ca)
+    _check_time(made)
 
 
 def _check_time(made: ssl.SSLContext) -> None:

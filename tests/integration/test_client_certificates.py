@@ -4,12 +4,16 @@ import base64
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.projects import bench, request, simple
+from runner.errors import SecretsError
+from runner.project import Project
+from tests.projects import bench, make, request, run, simple
 from tests.servers.certificates import Authority, expired_ca
 from tests.servers.http import Server, reply
 
@@ -204,3 +208,62 @@ def test_an_authority_that_has_expired(server: Server, pair: tuple[str, str], tm
     )
     error = bench(project).perform("one")["error"]
     assert error["message"] == "the CA from `tls.ca` has expired on 2020-01-31"
+
+
+def chained(root: Path, url: str, authority: Authority, tls: JsonObject) -> Project:
+    """Make a project whose second request takes the certificate."""
+    (root / "ca.pem").write_text(authority.ca_file.read_text())
+    api = {"type": "none", "base_url": url, "shared": True, "tls": {"ca": "ca.pem"}}
+    actions = [request("first", "POST", "/who"), {**request("second", path="/who"), "connection": "bank"}]
+    files = {
+        "connections.d/api.yaml": api,
+        "connections.d/bank.yaml": {**api, "tls": {"ca": "ca.pem", **tls}},
+        "workflows.d/main.yaml": {"actions": actions},
+    }
+    return make(root, files)
+
+
+@pytest.mark.parametrize(
+    ("tls", "message"),
+    [
+        ({"ca": "gone.pem"}, "the CA * from `tls.ca` cannot be used: No such file or directory"),
+        ({"ca": "old.pem"}, "the CA from `tls.ca` has expired on 2020-01-31"),
+        (
+            {"cert": "gone.pem"},
+            "the file 'gone.pem' from `tls.cert` cannot be read: No such file or directory",
+        ),
+        (
+            {"cert": "robot.pem", "key": "other.key"},
+            "the key of `tls.key` does not belong to the certificate of `tls.cert`",
+        ),
+    ],
+)
+def test_a_run_reads_all_certificates_before_it_sends_anything(
+    tls: JsonObject, message: str, authority: Authority, tmp_path: Path
+) -> None:
+    expired_ca(tmp_path / "old.pem")
+    (tmp_path / "robot.pem").write_text(authority.client("robot").certificate.read_text())
+    (tmp_path / "other.key").write_text(authority.client("other").key.read_text())
+    with Server({"* /who": lambda _: reply({})}, tls=authority.server_context()) as server:
+        project = chained(tmp_path, server.url, authority, tls)
+        with pytest.raises(SecretsError) as caught:
+            run(project)
+        assert server.requests == ()
+    (problem,) = caught.value.problems
+    assert fnmatch(problem.message, message)
+    assert problem.reference == "connection 'bank'"
+    assert problem.spans[0].path == "connections.d/bank.yaml"
+
+
+@pytest.mark.parametrize(
+    ("days", "when"), [(-1, "has expired on {}"), (3, "ends soon, on {}"), (30, None)], ids=str
+)
+def test_a_certificate_that_ends_is_a_warning(
+    days: int, when: str | None, authority: Authority, tmp_path: Path
+) -> None:
+    end = datetime.now(UTC) + timedelta(days=days)
+    (tmp_path / "robot.pem").write_text(authority.client("robot", until=end).combined.read_text())
+    with Server({"* /who": lambda _: reply({})}, tls=authority.server_context()) as server:
+        ran = run(chained(tmp_path, server.url, authority, {"cert": "robot.pem"}))
+    expected = f"the certificate of `tls.cert` of the connection 'bank' {(when or '').format(end.date())}"
+    assert ran.result.warnings == ((expected,) if when else ())

@@ -38,9 +38,10 @@ class Authority:
         issued = self._ca.issue_cert(*(names or LOOPBACK), not_after=not_after)
         return self._write("-".join(["expired" if expired else "server", *names]).replace("*", "any"), issued)
 
-    def client(self, name: str) -> CertificateFiles:
+    def client(self, name: str, *, until: datetime | None = None) -> CertificateFiles:
         """Issue a client's certificate with that common name."""
-        return self._write(f"client-{name}", self._ca.issue_cert(f"{name}.clients.test", common_name=name))
+        issued = self._ca.issue_cert(f"{name}.clients.test", common_name=name, not_after=until)
+        return self._write(f"client-{name}", issued)
 
     def server_context(
         self, *names: str, expired: bool = False, require_client: bool = False
