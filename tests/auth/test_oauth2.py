@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from runner.auth import FieldError, Message, Outgoing, Refused, Reply
-from runner.auth.oauth2 import stored
+from runner.auth.oauth2 import page, stored
 from runner.auth.oauth2.holder import Holder
 from runner.errors import Failure, FailureError, FailureKind
 from runner.sensitive import Secret
@@ -619,3 +619,19 @@ def test_tokens_never_travel_in_the_clear(auth: dict[str, Any], tmp_path: FilePa
     project = dataclasses.replace(project, vars={"host": "api.test"})
     ran = run(project, environ={"SECRET": SECRET})
     assert ran.failure == ("not-allowed", "the URL is plain http to another machine")
+
+
+def test_the_wait_for_a_browser_ends_with_the_connections_that_say_nothing() -> None:
+    async def go() -> bytes:
+        async with page._Listener("127.0.0.1", 0) as listener:
+            reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+            while not listener._silent:  # noqa: ASYNC110 - until it is accepted
+                await asyncio.sleep(0)
+        try:
+            return await asyncio.wait_for(reader.read(), 2)
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()
+
+    assert asyncio.run(go()) == b""

@@ -116,6 +116,7 @@ class _Listener:
         self._wanted = port
         self._asked: Asked | None = None
         self._answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._silent: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -134,6 +135,8 @@ class _Listener:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for writer in self._silent:  # browsers open connections that they may want later
+            writer.transport.abort()
         await self._server.wait_closed()
 
     def expect(self, asked: Asked) -> None:
@@ -147,12 +150,18 @@ class _Listener:
         except TimeoutError:
             raise _failed("nobody consented within 10 minutes", "begin again") from None
 
+    async def _head(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+        self._silent.add(writer)
+        try:
+            async with asyncio.timeout(10):
+                return (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        finally:
+            self._silent.discard(writer)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         status, text = "404 Not Found", "There is nothing here."
         try:
-            async with asyncio.timeout(10):
-                head = await reader.readuntil(b"\r\n\r\n")
-            method, _, rest = head.decode("latin-1").partition(" ")
+            method, _, rest = (await self._head(reader, writer)).partition(" ")
             target = rest.partition(" ")[0]
             asked = self._asked
             if (
