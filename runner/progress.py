@@ -11,6 +11,8 @@ from runner.errors import Failure, FailureKind
 from runner.redirects import Origin
 from runner.tls import network_failure, unreachable
 
+LONGEST_SOCKET = 100
+"""Bytes of a path up to which every system takes it for a socket; Linux takes 107."""
 SLOW = "if the server is only slow, raise `timeout` of the {}"
 Phase = Literal["start", "connect", "proxy", "tls", "upload", "answer", "body"]
 
@@ -95,6 +97,11 @@ class Progress:
             errno.ENOTSOCK: ("is no socket", "check the path"),
             errno.EPROTOTYPE: ("is a socket of another kind", "check the path"),
         }
+        if error.errno is None and len(path.encode()) > LONGEST_SOCKET:  # Python looks at this by itself
+            return unreachable(
+                f"the path of the socket {path} is longer than a socket's may be",
+                help="a link with a shorter path to its directory helps: `ln -s DIRECTORY /tmp/d`",
+            )
         if error.errno not in known:
             return None
         what, remedy = known[error.errno]
@@ -105,7 +112,8 @@ class Progress:
         answered = f" (status {status})" if status else ""
         return unreachable(
             f"{self.place} did not open a way to {self._origin and self._origin.place}{answered}",
-            help="it may want a user name and password in its URL, or forbid this host",
+            help="it may want a user name and password (`proxy.username`, `proxy.password`, or in the URL of the "
+            "environment), or forbid this host",
         )
 
     def closed(self) -> Failure:

@@ -161,6 +161,8 @@ def test_a_unix_socket(server: Server, tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as unheard:
             unheard.bind(left)
             deaf = result_of(tmp_path / "deaf", "http://localhost", socket=left)
+        long = result_of(tmp_path / "long", "http://localhost", socket=f"{short}/{'x' * 120}")
+    assert long["error"]["message"].endswith("x is longer than a socket's may be")
     assert gone["error"]["message"] == f"the socket {short / 'gone'} is not there"
     assert file["error"]["message"] == f"the socket {short / 'file'} has nobody who listens"
     assert deaf["error"]["message"] == f"the socket {left} has nobody who listens"
