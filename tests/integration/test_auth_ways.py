@@ -18,13 +18,12 @@ from runner.plan import describe
 from runner.project import Project
 from runner.sensitive import Redactor
 from runner.session import Session
-from tests.integration.test_ways import short_directory
 from tests.oidc.server import CLIENT_SECRET, OAuthServer
 from tests.projects import Ran, finished, planned, request, run, simple
 from tests.rules.projects import loaded
 from tests.servers.certificates import Authority
 from tests.servers.http import Request, Response, Server, Takeover, reply
-from tests.servers.relays import Tunnel, UnixSocket
+from tests.servers.relays import Tunnel, UnixSocket, short_directory
 
 JsonObject = dict[str, Any]
 APP_KEY = rsa.generate_private_key(65537, 2048).private_bytes(

@@ -1,6 +1,7 @@
 """What is sent to Vault and where: redirects, retries, proxies, the agent, and what must never go along."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.integration.vault_workspace import APPROLE, Workspace, at
 from tests.servers.certificates import Authority
 from tests.servers.http import Request, Response, Server, reply
 from tests.servers.listeners import refused_port
-from tests.servers.relays import Tunnel
+from tests.servers.relays import Tunnel, UnixSocket, short_directory
 
 
 def test_one_redirect_to_the_active_server_is_followed(vault: Workspace) -> None:
@@ -157,3 +158,17 @@ def test_an_agent_replaces_the_address_and_needs_no_token(vault: Workspace) -> N
 
     without_token = {**environ, "VAULT_AGENT_ADDR": vault.server.address}
     assert "agent has no valid token" in vault.problem("secret/app#a", environ=without_token).message
+
+
+def test_an_agent_behind_a_unix_socket(vault: Workspace, tmp_path: Path) -> None:
+    environ = at(vault, "http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9", VAULT_MAX_RETRIES="0")
+    with Server(vault_stub.routes()) as agent, short_directory(tmp_path) as short:
+        environ["VAULT_AGENT_ADDR"] = f"unix://{short}/agent"
+        with UnixSocket(tmp_path / "agent", agent.port):
+            assert vault.read("secret/app#a", environ=environ) == ["of the stub"]
+        left = vault.problem("secret/app#a", environ=environ)
+        (tmp_path / "agent").unlink(missing_ok=True)
+        gone = vault.problem("secret/app#a", environ=environ)
+    assert left.message == f"the socket {short}/agent has nobody who listens"
+    assert gone.message == f"the socket {short}/agent is not there"
+    assert "VAULT_AGENT_ADDR" in str(gone.help)

@@ -1,6 +1,5 @@
 """Ways to a server: SOCKS and HTTP proxies with their logins, Unix sockets, IPv6, HTTP/2."""
 
-import contextlib
 import socket
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from tests.projects import bench, planned, request, simple
 from tests.servers.certificates import Authority
 from tests.servers.http import Request, Response, Server, reply
 from tests.servers.http2 import Http2Server
-from tests.servers.relays import SocksProxy, UnixSocket
+from tests.servers.relays import SocksProxy, UnixSocket, short_directory
 
 JsonObject = dict[str, Any]
 PASSWORD = "a:pass/word@proxy"
@@ -128,17 +127,6 @@ def test_a_package_that_is_missing_is_named(
 
 
 # --- Unix sockets
-
-
-@contextlib.contextmanager
-def short_directory(tmp_path: Path) -> Iterator[Path]:
-    """Give a path that is short enough for a socket: about a hundred characters."""
-    link = Path("/tmp") / f"runner-{tmp_path.name}"[:40]
-    link.symlink_to(tmp_path)
-    try:
-        yield link
-    finally:
-        link.unlink()
 
 
 def test_a_unix_socket(server: Server, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("https://vault.test?x=1", "holds a query", "https://HOST:PORT only"),
         ("https://vault.test:port", "no valid host and port", "https://HOST:PORT"),
         ("https://", "no http or https URL", "https://HOST:PORT"),
-        ("unix:///run/agent.sock", "is a Unix socket", "TCP listener"),
+        ("unix://run/agent.sock", "names no absolute path", "unix:///run/"),
         ("ftp://vault.test", "no http or https URL", "https://HOST:PORT"),
         ("https://vault .test", "holds a space", "remove it"),
     ],

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.servers.listeners import Listener
@@ -91,6 +91,17 @@ class SocksProxy(Relay):
         self.targets.append(f"{host}:{int.from_bytes(client.recv(2))}")
         client.sendall(bytes([5, self._reply, 0, 1, 0, 0, 0, 0, 0, 0]))
         return self._reply == 0
+
+
+@contextlib.contextmanager
+def short_directory(tmp_path: Path) -> Iterator[Path]:
+    """Give a path that is short enough for a socket: about a hundred characters."""
+    link = Path("/tmp") / f"runner-{tmp_path.name}"[:40]
+    link.symlink_to(tmp_path)
+    try:
+        yield link
+    finally:
+        link.unlink()
 
 
 class UnixSocket(Relay):

@@ -183,6 +183,8 @@ def unreachable(settings: VaultSettings, error: BaseException) -> VaultProblemEr
     from_where = settings.proxy_from if settings.proxy else settings.address_from
     if any(isinstance(cause, socket.gaierror) for cause in causes) or names & _NO_SUCH_HOST:
         message, remedy = f"the host '{host}' is not known", f"check {from_where} and the name server"
+    elif settings.socket is not None and (problem := _of_a_socket(settings, causes)) is not None:
+        return problem
     elif any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         message = f"{where} refused the connection"
         remedy = f"is it running, and is the port right? The address is from {from_where}"
@@ -203,6 +205,20 @@ def unreachable(settings: VaultSettings, error: BaseException) -> VaultProblemEr
         if settings.address.startswith("https:") and not settings.client_cert:
             remedy += "; it may also want a client certificate: VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
     return VaultProblemError(message, help=remedy, everywhere=True, passing=True)
+
+
+def _of_a_socket(settings: VaultSettings, causes: Sequence[BaseException]) -> VaultProblemError | None:
+    known: tuple[tuple[type[OSError], str, str], ...] = (
+        (FileNotFoundError, "is not there", "does the agent run, and does it listen there?"),
+        (ConnectionRefusedError, "has nobody who listens", "does the agent run?"),
+        (PermissionError, "may not be used by this user", "check its group, and as whom the run goes"),
+    )
+    for kind, what, remedy in known:
+        if any(isinstance(cause, kind) for cause in causes):
+            message = f"the socket {settings.socket} {what}"
+            told = f"{remedy}; the address is from {settings.address_from}"
+            return VaultProblemError(message, help=told, everywhere=True, passing=True)
+    return None
 
 
 def _speaks_https(settings: VaultSettings) -> VaultProblemError:

@@ -17,6 +17,7 @@ from runner.frozen import dataclass
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_RETRIES = 2
 FILE = "runner.yaml"
+SOCKET = "unix://"
 
 _GO_DURATION = re.compile(r"(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+\Z")
 _GO_PART = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
@@ -59,6 +60,16 @@ class VaultSettings:
     through_agent: bool = False
     mounts: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def socket(self) -> str | None:
+        """The path of the Unix socket that the address names, if it does."""
+        return self.address.removeprefix(SOCKET) if self.address.startswith(SOCKET) else None
+
+    @property
+    def url(self) -> str:
+        """What requests are sent to: through a socket, a host that stands for nothing."""
+        return self.address if self.socket is None else "http://localhost"
 
 
 class CliVariables:
@@ -167,10 +178,12 @@ def check_address(value: str, where: str) -> str:
             help=f"write https://{address.lstrip('/')}",
         )
     if scheme.lower() == "unix":
-        raise SettingsError(
-            f"the Vault address '{address}' from {where} is a Unix socket, which is not supported",
-            help="give the agent a TCP listener on 127.0.0.1 and use its http address",
-        )
+        if not rest.startswith("/"):
+            raise SettingsError(
+                f"the Vault address '{address}' from {where} names no absolute path of a socket",
+                help="write three slashes: unix:///run/vault/agent.sock",
+            )
+        return f"{SOCKET}{rest}"
     if scheme.lower() not in {"http", "https"} or not rest:
         raise SettingsError(
             f"the Vault address '{address}' from {where} is no http or https URL",
@@ -276,7 +289,9 @@ def _flag(variables: CliVariables, name: str) -> bool:
 
 
 def _proxy(address: str, variables: CliVariables) -> tuple[str | None, str]:
-    """Choose the HTTP proxy. Those of Vault hold for every address, the general ones not for loopback."""
+    """Choose the HTTP proxy. Those of Vault hold for every address, the general ones not for loopback; none for a socket."""
+    if address.startswith(SOCKET):
+        return None, ""
     for name in ("PROXY_ADDR", "HTTP_PROXY"):
         if found := variables.find(name):
             return _check_proxy(*found), found[1]

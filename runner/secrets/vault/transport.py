@@ -117,7 +117,12 @@ def open_session(settings: VaultSettings) -> requests.Session:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     tls = PinnedTls(tls_context(settings), settings.server_name)
     session.mount("https://", tls)
-    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=PARALLEL))
+    plain: requests.adapters.BaseAdapter = requests.adapters.HTTPAdapter(pool_maxsize=PARALLEL)
+    if settings.socket is not None:
+        from runner.secrets.vault.unix_socket import SocketAdapter
+
+        plain = SocketAdapter(settings.socket, size=PARALLEL)
+    session.mount("http://", plain)
     return session
 
 
@@ -261,7 +266,7 @@ def open_client(settings: VaultSettings, stop: threading.Event) -> Any:
         return VaultAdapter(settings=settings, stop=stop, **kwargs)
 
     return hvac.Client(
-        url=settings.address,
+        url=settings.url,
         token="",
         namespace=settings.namespace,
         session=open_session(settings),
