@@ -97,7 +97,7 @@ class ConnectionMeans:
         certificate also where the message says so. What surely did not reach the server, 429 and 503 are tried again as the
         connection's `retry` says. Raises FailureError.
         """
-        from runner.waits import retry_after
+        from runner.waits import retry_after, server_time
 
         home = "://".join(urlsplit(self.base_url())[:2])
         allow_http = self._connection.allow_http and not message.encrypted
@@ -117,7 +117,8 @@ class ConnectionMeans:
             try:
                 answer = await self._exchange(message, home, max(0.1, deadline - self.now()))
                 again = answer.status in AGAIN
-                asked = retry_after(dict(_lower(answer)).get("retry-after"), self.now())
+                said = dict(_lower(answer))
+                asked = retry_after(said.get("retry-after"), server_time(said.get("date"), self.now()))
             except ExchangeError as problem:
                 failure = problem.failure
                 again = failure.retryable and (message.harmless or not problem.sent)

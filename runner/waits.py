@@ -36,10 +36,17 @@ def asked(response: Response, rate: RateLimit | None, now: float) -> float | Non
 
     Retry-After goes first. A reset header stands on every answer of many APIs: it counts where the limit was reached.
     """
+    now = server_time(response.headers.get("date"), now)
     given = retry_after(response.headers.get("retry-after"), now)
     if given is None and rate is not None and rate.reset is not None and limited(response, rate):
         given = until_reset(response.headers.get(rate.reset.header), rate.reset.unit, now)
     return given
+
+
+def server_time(date: Any, now: float) -> float:
+    """Give what time it is by the answer's own `Date`, else `now`: times that a server names are times of its clock."""
+    moment = _date(date)
+    return now if moment is None else moment
 
 
 def retry_after(value: Any, now: float) -> float | None:
@@ -49,10 +56,16 @@ def retry_after(value: Any, now: float) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return float(text[:12])
+    moment = _date(text)
+    return None if moment is None else moment - now
+
+
+def _date(value: Any) -> float | None:
+    """Read a date of HTTP (RFC 9110, 5.6.7); seconds since 1970."""
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(value)
         # The old form of asctime names no zone, and Python takes `-0000` for none: dates of HTTP are GMT all the same.
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 

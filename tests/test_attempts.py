@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.answer import Response
 from runner.client import Client
-from runner.model import Limits
+from runner.model import Limits, RateLimit, Reset
+from runner.perform import Headers
 from runner.session import Session
-from runner.waits import retry_after
+from runner.waits import asked, retry_after
 from tests.projects import Clock, bench, request, simple, tries
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -87,11 +89,27 @@ def test_no_retry_after_is_an_error(text: str) -> None:
     assert retry_after(text, 0.0) is None or isinstance(retry_after(text, 0.0), float)
 
 
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"date": "Tue, 14 Nov 2023 20:13:20 GMT", "retry-after": "Tue, 14 Nov 2023 20:13:30 GMT"}, 10.0),
+        ({"date": "Tue, 14 Nov 2023 20:13:20 GMT", "x-reset": "1699992805"}, 5.0),
+        ({"date": "no date", "retry-after": "Tue, 14 Nov 2023 22:13:30 GMT"}, 10.0),
+        ({"date": "Tue, 14 Nov 2023 20:13:20 GMT", "retry-after": "7"}, 7.0),
+    ],
+)
+def test_times_that_a_server_names_are_times_of_its_clock(headers: dict[str, str], wait: float) -> None:
+    """The clock of the runner is two hours ahead of the server's in three of these."""
+    rate = RateLimit(reset=Reset(header="x-reset", unit="epoch_s"))
+    response = Response(status=429, headers=Headers(headers), body=None, url="", elapsed=0.0, text="")
+    assert asked(response, rate, Clock().now()) == wait
+
+
 @given(st.integers(min_value=0))
 def test_seconds_are_read_whatever_their_size(seconds: int) -> None:
-    asked = retry_after(str(seconds), 0.0)
-    assert asked is not None
-    assert (asked > Limits().retry_after) == (seconds > Limits().retry_after)
+    wait = retry_after(str(seconds), 0.0)
+    assert wait is not None
+    assert (wait > Limits().retry_after) == (seconds > Limits().retry_after)
 
 
 def test_each_attempt_is_recorded_with_what_came_of_it(tmp_path: Path) -> None:
