@@ -69,7 +69,8 @@ bench: $(INSTALLED)
 bench-short: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.short
 
-# 200 times killed at random, and gone on with: minutes. make soak ARGS="50 SEED" fewer, or the same again
+# 200 times killed at random, and gone on with: minutes. make soak ARGS="50 SEED" fewer, or the same again;
+# ARGS="--engine temporal": not runs are killed, but the workers of a Temporal server
 soak: $(INSTALLED)
 	@$(BIN)/python -m tests.soak $(ARGS)
 

@@ -410,6 +410,29 @@ def executions(cluster: Cluster, run_id: str) -> dict[str, tuple[str, str]]:
     return found
 
 
+def test_a_sensitive_output_that_cannot_be_made_again_ends_a_resume(
+    desk: Desk, cluster: Cluster, tmp_path: Path
+) -> None:
+    desk.failing.add("/fails")
+    login = request(
+        "login", "POST", "/login", more={"sensitive": True, "output": "{{ response.body.session }}"}
+    )
+    actions = [
+        login,
+        request("fails", path="/fails"),
+        request("use", headers={"X-S": "{{ actions.login.output }}"}),
+    ]
+    run_id = cluster.submit(simple(tmp_path, actions, url=desk.server.url))
+    cluster.follow(run_id)
+    refused = cluster.resume(run_id)
+    assert refused.error is not None
+    assert (
+        "the sensitive output of 'login' is kept nowhere, and doing it again may do harm"
+        in refused.error.message
+    )
+    assert desk.counts() == {"POST /login": 1, "GET /fails": 1}
+
+
 def test_a_stop_lets_finally_run_in_called_workflows_too(
     desk: Desk, cluster: Cluster, tmp_path: Path
 ) -> None:

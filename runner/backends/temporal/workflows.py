@@ -28,6 +28,7 @@ from runner.backends.temporal.elsewhere import Children
 from runner.backends.temporal.scope import EMPTY, Execution, TemporalScope, harmless
 from runner.engine import Interpreter, Outcome
 from runner.errors import Failure, FailureKind, JsonObject
+from runner.history.keeping import Needs
 from runner.history.keys import action_of
 from runner.result import Status
 
@@ -203,15 +204,15 @@ class RunWorkflow:
                 self.warnings.append(warning)
         if answer["problem"] is not None:
             return _not_started(FailureKind.SECRET_UNAVAILABLE, answer["problem"], answer["help"])
-        if answer["pinned"] and answer["queue"] != execution.queue:
-            lost = self._forget_sensitive()
-            if lost is not None:
-                return _not_started(FailureKind.FAILED, *lost)
+        if answer["pinned"]:
+            gone = self._forget_sensitive() if self.rounds > 1 else None
+            if gone is not None:
+                return _not_started(FailureKind.FAILED, *gone)
             execution.queue = answer["queue"]
         return answer
 
     def _forget_sensitive(self) -> tuple[str, str] | None:
-        """Forget results whose sensitive output was held by another worker; says why, where that may not be repeated."""
+        """Forget results whose sensitive output was held for an earlier round; says why, where that may not be repeated."""
         execution = self.execution
         assert execution is not None
         remembered = execution.remembered
@@ -221,14 +222,18 @@ class RunWorkflow:
             for key, found in remembered.items.items()
             if any(each.get("sensitive") for _, each in found.values())
         ]
+        read = set()
         for key in gone:
             found = action_of(execution.project, execution.plan.workflow, key)
+            if found is not None and not Needs(found[0]).output(found[1].id):
+                continue
             if found is None or not harmless(execution.project, found[1]):
                 return (
-                    f"the sensitive output of '{key}' is gone with its worker, and doing it again may do harm",
-                    "run the workflow anew",
+                    f"the sensitive output of '{key}' is kept nowhere, and doing it again may do harm",
+                    "run the workflow anew; `idempotent: true` says of an action that repeating it is harmless",
                 )
-        remembered.forget(lambda key: key in gone)
+            read.add(key)
+        remembered.forget(lambda key: key in read)
         return None
 
     async def _release(self) -> None:
