@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import random
+import re
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from runner.backends.temporal.address import parse
 from runner.backends.temporal.connect import connect
 from runner.errors import JsonObject, SecretsError, UsageError
+from runner.plan import resolve
 from runner.result import RunResult
 from runner.sensitive import Redactor
 from tests.canary import ENCODERS, Search
@@ -63,6 +66,8 @@ class Desk:
         if asked.path == "/poll":
             self._polls += 1
             return reply({"ready": self._polls >= 3})
+        if asked.path.startswith("/big/"):
+            return reply({"text": random.Random(asked.path).randbytes(int(asked.path[5:]) * 500_000).hex()})
         if asked.path == "/login":
             return reply({"session": "sess-0123456789-secret"})
         return reply({"path": asked.path, "seen": asked.header("x-session") is not None})
@@ -535,6 +540,46 @@ def test_histories_stay_short(desk: Desk, cluster: Cluster, tmp_path: Path) -> N
     assert sorted(name.rpartition("[")[2] for name in found) == ["0:20]", "20:40]", "40:45]"]
     # Temporal warns at 10,240 events and ends what has more than 51,200.
     assert max(found.values()) < 2000
+
+
+def test_what_is_too_large_for_the_engine_fails_and_says_so(
+    desk: Desk, cluster: Cluster, tmp_path: Path
+) -> None:
+    """The server would refuse it again and again; hexadecimal digits are half as much on their way."""
+    goes_on = {"on_error": "continue"}
+    inner = {"actions": [request("a", path="/big/3"), request("b", path="/big/3")]}
+    both = {"x": "{{ actions.one.output.text ~ actions.two.output.text }}"}
+    files: JsonObject = {
+        "connections.d/api.yaml": {"type": "none", "base_url": desk.server.url, "shared": True},
+        "workflows.d/main.yaml": {
+            "actions": [
+                request("too_much", "POST", "/big/5", more=goes_on),
+                request("one", path="/big/3"),
+                request("two", path="/big/3"),
+                {"id": "both", "set": both, **goes_on},
+                {"id": "call", "workflow": "inner"},
+            ],
+            "outputs": {"n": "{{ actions.one.output.text | length }}"},
+        },
+        "workflows.d/inner.yaml": {**inner, "outputs": {"n": "{{ actions.b.output.text | length }}"}},
+    }
+    project = make(tmp_path, files)
+    result = cluster.run(project)
+    assert result.outputs == {"n": 3_000_000}
+    told = {each.id: each.error.message for each in result.actions if each.error is not None}
+    assert {name: re.sub(r"\d\.\d", "N", message) for name, message in told.items()} == {
+        "too_much": "it was done, and its result is N MB packed, and the engine takes 2 MB",
+        "both": "what it reads of earlier actions, and its inputs, are N MB packed, and the engine takes 2 MB",
+    }
+    assert [each.output for each in result.actions[1:3]] == [None, None]
+    assert "the outputs of actions are left out of the result" in result.warnings[0]
+    assert desk.counts() == {"POST /big/5": 1, "GET /big/3": 4}
+    plan = replace(
+        resolve(project, "main", inputs={}, user=None),
+        inputs={"x": random.Random(1).randbytes(2_500_000).hex()},
+    )
+    with pytest.raises(UsageError, match="the files and the inputs of the run are"):
+        cluster.ask(lambda found: found.submit(project, plan, "never", 10.0))
 
 
 def test_the_time_of_a_run_is_over(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:

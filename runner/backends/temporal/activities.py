@@ -18,8 +18,10 @@ from temporalio.exceptions import ApplicationError
 
 from runner import calls
 from runner.backends.temporal import LOST_AFTER, PERFORM, PREPARE, RELEASE
+from runner.backends.temporal.codec import too_large
 from runner.backends.temporal.documents import plan_of, project_of
 from runner.backends.temporal.limiter import SharedThrottle
+from runner.backends.temporal.scope import over_limit
 from runner.bind import limits
 from runner.errors import Failure, FailureKind, JsonObject, RunnerError, SecretsError
 from runner.frozen import dataclass
@@ -98,7 +100,9 @@ class Activities:
         try:
             with self._explained():
                 async with self._alive(), self._session(given["run"]) as session:
-                    return await perform(given["ref"], session)
+                    result = await perform(given["ref"], session)
+                    size = too_large(result)
+                    return result if size is None else over_limit(f"it was done, and its result is {size}")
         except SecretsError as problem:
             message, remedy = self._told(problem)
             failure = Failure(kind=FailureKind.SECRET_UNAVAILABLE, message=message, help=remedy)

@@ -6,7 +6,8 @@ from typing import Any
 
 from temporalio import workflow
 
-from runner.backends.temporal import CALL, SLICE
+from runner.backends.temporal import CALL, SLICE, results
+from runner.backends.temporal.codec import too_large
 from runner.backends.temporal.documents import plan_of, project_of
 from runner.backends.temporal.elsewhere import Children, ChildrenOfSlice
 from runner.backends.temporal.remembered import Belongs, Remembered
@@ -97,7 +98,12 @@ class CallWorkflow(_Part):
         )
         returned = await self.in_order(scope, invocation.within(scope))
         whole = returned["error"] is None and execution.queue is None
-        return {"returned": returned, **self.answer(scope, None if whole else _all)}
+        answer = {"returned": returned, **self.answer(scope, None if whole else _all)}
+        return (
+            answer
+            if too_large(answer) is None
+            else _fitting({**answer, "returned": results.without_outputs(returned)})
+        )
 
 
 @workflow.defn(name=SLICE, sandboxed=False)
@@ -119,11 +125,13 @@ class SliceWorkflow(_Part):
         items = _Items(execution, scope, given)
         gathered = await self.in_order(scope, items.block.run(scope, lambda: self.halted))
         done = {f"{items.block.key}[{at}]" for at in items.succeeded} if execution.queue is None else set()
-        return {
-            "gathered": gathered,
-            "succeeded": sorted(items.succeeded.items()),
-            **self.answer(scope, lambda key: key[: key.index("]", len(items.block.key)) + 1] not in done),
-        }
+        return _fitting(
+            {
+                "gathered": gathered,
+                "succeeded": sorted(items.succeeded.items()),
+                **self.answer(scope, lambda key: key[: key.index("]", len(items.block.key)) + 1] not in done),
+            }
+        )
 
     @workflow.signal
     def halt(self) -> None:
@@ -163,6 +171,12 @@ class _Items:
         if result["status"] == "succeeded":
             self.succeeded[at] = self._round
         return result
+
+
+def _fitting(answer: JsonObject) -> JsonObject:
+    """Give an answer, or how much it is where that is too much."""
+    size = too_large(answer)
+    return answer if size is None else {"too_large": size}
 
 
 def _all(_: str) -> bool:

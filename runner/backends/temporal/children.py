@@ -11,9 +11,10 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
 
+from runner.backends.temporal.codec import too_large
 from runner.backends.temporal.documents import plan_data
 from runner.backends.temporal.remembered import Belongs, Remembered
-from runner.backends.temporal.scope import TemporalScope, lost
+from runner.backends.temporal.scope import TemporalScope, lost, over_limit
 from runner.errors import JsonObject
 from runner.scope import StepFailedError
 
@@ -42,9 +43,12 @@ class Child:
             "remembered": execution.remembered.part(self._belongs),
             **self._scope.to_json(),
         }
+        whole = {**common, **given}
+        if size := too_large(whole):
+            raise StepFailedError(over_limit(f"what it is given is {size}"))
         try:
             self._handle = await workflow.start_child_workflow(
-                kind, {**common, **given}, id=self.id, result_type=dict, static_summary=self._name
+                kind, whole, id=self.id, result_type=dict, static_summary=self._name
             )
         except WorkflowAlreadyStartedError:
             raise StepFailedError(lost(f"an execution '{self.id}' is there already", _END_IT)) from None
@@ -58,6 +62,9 @@ class Child:
         finally:
             stopping.cancel()
             execution.open_children.remove(self.id)
+        if "too_large" in answer:
+            execution.unknown.append(self._key)
+            raise StepFailedError(over_limit(f"it has ended, and what it gives is {answer['too_large']}"))
         self._take_over(answer)
         return answer
 

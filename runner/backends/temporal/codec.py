@@ -32,6 +32,20 @@ _PACKED_FROM = 512
 _LARGEST = 64 << 20
 """Bytes that a payload may unpack to."""
 
+LARGEST = 2_000_000
+"""Bytes that a value may have on its way: a server takes 2 MiB in one payload, unless it is told otherwise."""
+
+
+def too_large(value: Any) -> str | None:
+    """Say how much a value is on its way, where that is more than a server takes; None where it fits."""
+    text = exact_json.dumps(value, compact=True).encode("utf-8", "surrogatepass")
+    size = len(text) if len(text) <= LARGEST else len(zlib.compress(text))
+    return (
+        None
+        if size <= LARGEST
+        else f"{size / 1e6:.1f} MB packed, and the engine takes {LARGEST / 1e6:.0f} MB"
+    )
+
 
 class ExactJson(EncodingPayloadConverter):
     """JSON in which a number keeps its text."""

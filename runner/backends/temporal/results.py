@@ -4,17 +4,32 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from runner.backends.temporal.codec import too_large
 from runner.engine import Outcome
-from runner.errors import Failure, JsonObject
+from runner.errors import Failure, FailureKind, JsonObject
 from runner.plan import Plan
 from runner.result import ActionResult, RunResult, Status
 
 _OF_ACTIONS = tuple(each.name for each in fields(ActionResult))
 
 
-def pack_action(result: ActionResult) -> JsonObject:
-    """Give the result of an action as JSON."""
-    return {name: _packed(getattr(result, name)) for name in _OF_ACTIONS}
+def pack_action(result: ActionResult, *, output: bool = True) -> JsonObject:
+    """Give the result of an action as JSON; without outputs where those who follow a run are told."""
+    data = {name: _packed(getattr(result, name)) for name in _OF_ACTIONS}
+    return data if output else {**data, "output": None, "record": without_outputs(data["record"])}
+
+
+def without_outputs(record: JsonObject) -> JsonObject:
+    """Leave the outputs out of what a record says of called workflows."""
+    if "actions" not in record:
+        return record
+    return {
+        **record,
+        "actions": [
+            {name: value for name, value in without_outputs(each).items() if name != "output"}
+            for each in record["actions"]
+        ],
+    }
 
 
 def unpack_action(data: JsonObject) -> ActionResult:
@@ -54,6 +69,26 @@ def pack(plan: Plan, run: JsonObject, outcome: Outcome, warnings: list[str], dur
         "error": outcome.error.to_json() if outcome.error else None,
         "warnings": warnings,
     }
+
+
+def bounded(result: JsonObject) -> JsonObject:
+    """Leave the outputs of its actions out of the result of a run that is too large to travel, then those of the run."""
+    size = too_large(result)
+    if size is None:
+        return result
+    actions = [
+        {**each, "output": None, "record": without_outputs(each["record"])} for each in result["actions"]
+    ]
+    left_out = f"the outputs of actions are left out of the result, which is {size}"
+    result = {**result, "actions": actions, "warnings": [*result["warnings"], left_out]}
+    size = too_large(result)
+    if size is None:
+        return result
+    failure = Failure(
+        kind=FailureKind.LIMIT, message=f"the outputs of the run are {size}", help="give less with `outputs`"
+    )
+    failed = {"status": Status.FAILED.value, "error": failure.to_json()}
+    return {**result, "outputs": {}, **(failed if result["status"] == Status.SUCCEEDED.value else {})}
 
 
 def unpack(data: JsonObject) -> RunResult:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.backends.temporal import RUN, listing, results
 from runner.backends.temporal.address import Address
+from runner.backends.temporal.codec import too_large
 from runner.backends.temporal.connect import API_KEY, connect, not_let_in
 from runner.backends.temporal.documents import plan_data, plan_of, project_of, reached, unfit
 from runner.backends.temporal.following import Following
@@ -58,6 +59,11 @@ class Engine:
             "timeout": timeout,
             "lock": lock,
         }
+        if size := too_large(given):
+            raise UsageError(
+                f"the files and the inputs of the run are {size}",
+                help="keep large data elsewhere, and let a request of the workflow get it",
+            )
         await self.client.start_workflow(
             RUN,
             given,

@@ -13,6 +13,7 @@ from temporalio import exceptions, workflow
 from temporalio.common import RetryPolicy
 
 from runner.backends.temporal import LOST_AFTER, PERFORM, results
+from runner.backends.temporal.codec import too_large
 from runner.backends.temporal.remembered import Remembered
 from runner.endings import Newest
 from runner.errors import Failure, FailureKind, JsonObject
@@ -87,7 +88,7 @@ class Execution:
     def progress(self, since: int) -> JsonObject:
         """Say what ended after the first `since` actions, how far blocks are, what goes on."""
         return {
-            "settled": [results.pack_action(each) for each in self.settled[since:]],
+            "settled": [results.pack_action(each, output=False) for each in self.settled[since:]],
             "counts": self.counts,
             "steps": self.open_steps,
             "children": self.open_children,
@@ -246,9 +247,12 @@ class TemporalScope:
 
     async def _perform(self, key: str, ref: JsonObject) -> JsonObject:
         action = self._action(ref)
+        given = {"run": self.execution.run, "ref": ref}
+        if size := too_large(given):
+            return over_limit(f"what it reads of earlier actions, and its inputs, are {size}")
         handle = workflow.start_activity(
             PERFORM,
-            {"run": self.execution.run, "ref": ref},
+            given,
             task_queue=self.execution.queue,
             activity_id=key,
             schedule_to_start_timeout=timedelta(seconds=PINNED_WAIT) if self.execution.queue else None,
@@ -339,6 +343,15 @@ def lost(message: str, remedy: str) -> JsonObject:
     """Give the result of what has none: nobody knows what came of it."""
     failure = Failure(kind=FailureKind.CANCELLED, message=message, help=remedy)
     return {"status": "failed", "error": failure.to_json(), "record": {}}
+
+
+def over_limit(message: str) -> JsonObject:
+    """Give the result of what is too large to travel."""
+    failure = Failure(kind=FailureKind.LIMIT, message=message, help=_LESS)
+    return {"status": "failed", "error": failure.to_json(), "record": {}}
+
+
+_LESS = "give less with `output` of the actions that it comes from"
 
 
 def _in_flight(status: Status) -> JsonObject:

@@ -76,10 +76,11 @@ class RunWorkflow:
                 outcome = await self._round(given["timeout"], given.get("lock"))
                 await self._release()
                 duration = workflow.time() - info.start_time.timestamp()
-                self.result = results.pack(plan, run, outcome, self.warnings, duration)
-                self._note(outcome.status.value, duration)
+                packed = results.pack(plan, run, outcome, self.warnings, duration)
+                self.result = results.bounded(packed)
+                self._note(self.result["status"], duration)
                 await self._tell(given.get("trigger"))
-                if outcome.status in (Status.SUCCEEDED, Status.SKIPPED):
+                if self.phase in (Status.SUCCEEDED, Status.SKIPPED):
                     return self.result
                 if _never_began(outcome) or not await self._resumed():
                     break
