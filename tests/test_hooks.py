@@ -177,6 +177,8 @@ def hook() -> dict[str, Any]:
         ("teams/ops/workflows.d/a.yaml", True),
         ("runner.yaml", True),
         ("teams/ops/runner.yaml", True),
+        ("users.yaml", True),
+        ("myusers.yaml", False),
         ("README.md", False),
         ("myconnections.d/a.yaml", False),
         ("connections.d/a.json", False),
