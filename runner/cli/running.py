@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from runner.history.keeper import Keeper
     from runner.watching import Stop
 
-_SIGNALS = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
+_SIGNALS = {
+    signal.SIGINT: Status.INTERRUPTED,
+    signal.SIGTERM: Status.TERMINATED,
+    signal.SIGHUP: Status.TERMINATED,
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +90,7 @@ class Going:
             result = _without_secrets(self.plan, problem, self.keeper.id if self.keeper else "-")
         except asyncio.CancelledError:
             output.error(f"error: {self.left_at_once}")
-            status = Status.TERMINATED if signals.last == signal.SIGTERM else Status.INTERRUPTED
+            status = _SIGNALS[signals.last] if signals.last else Status.INTERRUPTED
             if self.keeper is not None and self.keeper.cut(status):
                 self._say_how_to_go_on(self.keeper.id)
             return int(Exit.TERMINATED if status is Status.TERMINATED else Exit.INTERRUPTED)
@@ -142,7 +146,10 @@ class Going:
 
 
 class Signals:
-    """The first SIGINT or SIGTERM asks the run to stop, a second one ends it at once."""
+    """The first SIGINT, SIGTERM or SIGHUP asks the run to stop, a second one ends it at once.
+
+    SIGHUP says that the terminal is gone, often twice, from the system and from the shell: it is never the second one.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -150,12 +157,14 @@ class Signals:
 
     @staticmethod
     def outside() -> None:
-        """Before and after the run itself SIGTERM is like Ctrl-C: files are put away."""
+        """Before and after the run itself SIGTERM and SIGHUP are like Ctrl-C: files are put away."""
 
         def leave(*_: object) -> None:
             raise Terminated
 
         signal.signal(signal.SIGTERM, leave)
+        if _hangup_counts():
+            signal.signal(signal.SIGHUP, leave)
 
     def listen(self, stop: "Stop") -> None:
         """Listen from now on, in the running loop."""
@@ -163,7 +172,10 @@ class Signals:
         task = asyncio.current_task()
 
         def arrive(number: signal.Signals) -> None:
-            again, self.last = self.last is not None, number
+            again = self.last is not None
+            if again and number == signal.SIGHUP:
+                return
+            self.last = number
             if again:
                 assert task is not None
                 task.cancel()
@@ -175,7 +187,13 @@ class Signals:
             )
 
         for number in _SIGNALS:
-            loop.add_signal_handler(number, arrive, number)
+            if number != signal.SIGHUP or _hangup_counts():
+                loop.add_signal_handler(number, arrive, number)
+
+
+def _hangup_counts() -> bool:
+    """Tell whether the program may be ended by it: under `nohup` it goes on."""
+    return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
 
 def _without_secrets(plan: Plan, problem: SecretsError, run: str) -> RunResult:
