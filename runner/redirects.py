@@ -6,7 +6,7 @@ Nothing here talks to a network.
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import field, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
@@ -40,24 +40,20 @@ _CHOICES = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port: what credentials are bound to (RFC 6454).
-
-    It shows the host as it was `written`: a server may put a secret there, which is not found in other letters.
-    """
+    """Scheme, host and port: what credentials are bound to (RFC 6454)."""
 
     scheme: str
     host: str
     port: int
-    written: str = field(default="", compare=False)
 
     @property
     def place(self) -> str:
         """Host and port, as messages name a server."""
-        return f"{self.written or self.host}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.written or self.host}{port}"
+        return f"{self.scheme}://{self.host}{port}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -104,6 +100,8 @@ class SentSecrets:
         texts = (cleaned, decoded, unquote(decoded))
         searched = [value for value in self.values if len(value) >= SHORTEST_SEARCHED]
         leaks = any(value in text for value in searched for text in texts)
+        host = (urlsplit(address).hostname or "").lower()  # where no letter is large
+        leaks = leaks or any(value.lower() in host for value in searched)
         return None if leaks or (self.known and any(map(self.known, texts))) else cleaned
 
     def _holds(self, pair: str) -> bool:
@@ -135,7 +133,7 @@ def origin_of(url: str, shown: str) -> Origin:
     port = int(match[2]) if match[2] else DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
         raise _unusable(shown, "has a port outside 1 to 65535")
-    return Origin(scheme, match[1].lower(), port, match[1])
+    return Origin(scheme, match[1].lower(), port)
 
 
 @lru_cache(maxsize=512)
@@ -256,12 +254,13 @@ class Trail:
         hop = self.hop
         url, target = self._target(location.strip(), status)
         if target != hop.origin:
-            self._check_leaving(hop.origin, target, status)
-            self.strayed = True
             cleaned = sent.removed_from(url)
+            shown = str(target) if cleaned is not None else "a URL with credentials of this request"
+            self._check_leaving(hop.origin, target, status, shown)
+            self.strayed = True
             if cleaned is None:
                 raise self._refused(
-                    f"redirects to {target} ({status}) with credentials of this request in the URL",
+                    f"redirects to {shown} ({status})",
                     help="the server leaks its credentials: tell those who run it, and replace them",
                 )
             url = cleaned
@@ -283,16 +282,16 @@ class Trail:
             f"redirects to {what} ({status})", help="with `redirects: never` it is the answer"
         )
 
-    def _check_leaving(self, here: Origin, target: Origin, status: int) -> None:
+    def _check_leaving(self, here: Origin, target: Origin, status: int, shown: str) -> None:
         if here.scheme == "https" and target.scheme == "http":
             raise self._refused(
-                f"redirects from https to {target} ({status}), which is not encrypted",
+                f"redirects from https to {shown} ({status}), which is not encrypted",
                 help="use the address that the server means; with `redirects: never` the redirect is the answer",
             )
         upgraded = (here.scheme, here.port, target.scheme, target.port) == ("http", 80, "https", 443)
         if self._policy == "same_host" and not (upgraded and here.host == target.host):
             other = "another host" if here.host != target.host else "another port or scheme"
-            raise self._refused(f"redirects to {target} ({status}), {other}", help=_CHOICES)
+            raise self._refused(f"redirects to {shown} ({status}), {other}", help=_CHOICES)
 
     def _check_length(self, status: int) -> None:
         # With another cookie the same URL may answer otherwise: sites that test for cookies redirect to themselves.

@@ -106,12 +106,6 @@ def test_verification_can_be_turned_off(verify: bool, ends: Status, tmp_path: Pa
         assert run(project).result.status is ends
 
 
-def test_a_ca_that_is_not_there(tmp_path: Path) -> None:
-    ran = failed(tmp_path, "https://127.0.0.1:1", connection={"tls": {"ca": "no-such.pem"}})
-    assert ran.failure[0] == "tls"
-    assert "no-such.pem" in ran.failure[1]
-
-
 def test_a_ca_from_a_secret_reference(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
     with faults(tls=authority.server_context()) as server:
