@@ -43,6 +43,17 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
             f"the run {found.id} goes on on another machine, {facts['host']}", help="stop it there"
         )
     # Its lock is held, so the process with this id is the one that has it.
-    os.kill(facts["pid"], signal.SIGTERM)
+    try:
+        os.kill(facts["pid"], signal.SIGTERM)
+    except ProcessLookupError:
+        raise UsageError(
+            f"the run {found.id} has just ended, or goes on in another container",
+            help="`runner runs` says which; stop it there",
+        ) from None
+    except PermissionError:
+        raise UsageError(
+            f"the run {found.id} (process {facts['pid']}) belongs to another user",
+            help="stop it as that user",
+        ) from None
     output.say(f"asked {found.id} (process {facts['pid']}) to stop")
     return int(Exit.DONE)

@@ -1,6 +1,7 @@
 """`runner runs` and what it says, with a history as `runner run` makes it."""
 
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -217,6 +218,35 @@ def test_filters_delete_and_prune(runner: Command, failing: set[str], project: P
         file.execute("UPDATE run SET started_at = '2020-01-01T00:00:00.000Z'")
     file.close()
     assert runner("runs", "prune", "--keep", "30d")[2] == "deleted 1 run; 0 left\n"
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (ProcessLookupError, "has just ended, or goes on in another container"),
+        (PermissionError, "another user"),
+    ],
+)
+def test_a_process_that_cannot_be_told_to_stop(
+    problem: type[OSError], said: str, runner: Command, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert runner("run", "main", RUNNER_INPUT_KEY=KEY)[0] == 0
+    (run,) = (each["run"] for each in listed(runner))
+    with sqlite3.connect(project / ".runner/history.db") as file:
+        file.execute("UPDATE run SET status = 'running'")
+        file.execute("UPDATE execution SET ended = NULL")
+    file.close()
+
+    def kill(*_: int) -> None:
+        raise problem
+
+    monkeypatch.setattr(os, "kill", kill)
+    lock = locks.take_run(project / ".runner", run)
+    assert lock is not None
+    code, _, err = runner("runs", "cancel", run)
+    lock.release()
+    assert code == 2
+    assert said in err
 
 
 def test_other_state_directories_and_bad_files(runner: Command, project: Path, tmp_path: Path) -> None:
