@@ -46,4 +46,6 @@ def write_new(path: Path, content: bytes) -> None:
 def unusable(state: Path, problem: OSError) -> HistoryError:
     """Say that the directory cannot be used, and what to do."""
     reason = problem.strerror or "unknown reason"
+    if isinstance(problem, FileExistsError):
+        reason = "it is a symbolic link that leads nowhere" if state.is_symlink() else "it is no directory"
     return HistoryError(f"the state directory '{state}' cannot be used: {reason}", help=REMEDY)

@@ -253,6 +253,14 @@ def test_other_state_directories_and_bad_files(runner: Command, project: Path, t
     assert runner("run", "main", "--state", "kept/here", RUNNER_INPUT_KEY=KEY)[0] == 0
     assert (project / "kept/here/history.db").exists()
     assert len(listed(runner, "--state", "kept/here")) == 1
+    (project / "file").write_text("")
+    (project / "link").symlink_to("nowhere/at/all")
+    for state, reason in (
+        ("file", "it is no directory"),
+        ("link", "it is a symbolic link that leads nowhere"),
+    ):
+        code, _, err = runner("run", "main", "--state", state, RUNNER_INPUT_KEY=KEY)
+        assert (code, reason in err) == (4, True)
     (project / "bad").mkdir()
     (project / "bad/history.db").write_bytes(b"no database" * 1000)
     code, _, err = runner("run", "main", "--state", "bad", RUNNER_INPUT_KEY=KEY)
