@@ -31,6 +31,7 @@ class Download:
         self._hash = hashlib.sha256()
         self._size = 0
         self._check_place()
+        self._look_ahead()
 
     def wants(self, status: int) -> bool:
         """Tell whether the body of an answer is what is to be saved: errors are read and reported as ever."""
@@ -114,6 +115,28 @@ class Download:
                 f"`{first}` belongs to the project",
                 help="save into a directory of its own",
             )
+
+    def _look_ahead(self) -> None:
+        """Refuse, before anything is sent, what certainly cannot be saved; makes nothing. `begin` looks again."""
+        *folders, name = [part for part in self._path.split("/") if part not in ("", ".")]
+        here = self._root
+        try:
+            for folder in folders:
+                mode = (here / folder).lstat().st_mode
+                if not stat.S_ISDIR(mode):
+                    number = errno.ELOOP if stat.S_ISLNK(mode) else errno.ENOTDIR
+                    raise OSError(number, os.strerror(number))
+                here /= folder
+            mode = (here / name).lstat().st_mode
+            if stat.S_ISLNK(mode) or stat.S_ISDIR(mode):
+                number = errno.ELOOP if stat.S_ISLNK(mode) else errno.EISDIR
+                raise OSError(number, os.strerror(number))
+        except FileNotFoundError:
+            pass  # it will be made
+        except OSError as problem:
+            raise self._failed(problem) from None
+        if not os.access(here, os.W_OK | os.X_OK):
+            raise self._failed(OSError(errno.EACCES, os.strerror(errno.EACCES)))
 
     def _check_target(self) -> None:
         try:

@@ -152,12 +152,29 @@ def test_where_nothing_is_saved(save_to: str, part: str, server: Server, work: P
     (work / "linked").symlink_to(outside)
     (work / "folder").mkdir()
     (work / "file").write_text("")
+    sent = len(server.requests)
     result = result_of(server.url, work, "/pdf", save_to)
     assert result["status"] == "failed", result
+    assert len(server.requests) == sent
     assert part in result["error"]["message"], result["error"]
     assert files_in(work) == ["file", "link"]
     assert (outside / "x").read_text() == "mine"
     assert list(outside.iterdir()) == [outside / "x"]
+
+
+def test_a_directory_that_may_not_be_written_is_told_before_anything_is_sent(
+    server: Server, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (work / "closed").mkdir()
+    real = os.access
+    # Root, to whom nothing is closed, runs tests too.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed" and real(path, mode))
+    sent = len(server.requests)
+    for path in ("closed/x", "closed/a/b/x"):
+        error = result_of(server.url, work, "/pdf", path)["error"]
+        assert error["message"] == f"'{path}' cannot be saved: permission denied"
+    assert len(server.requests) == sent
+    assert files_in(work) == []
 
 
 @pytest.mark.parametrize(
