@@ -180,6 +180,7 @@ UNREAD = [
     f"password:\n  {SECRET}",
     f"- client_secret: {SECRET}",
     f"url: https://example.com/?api_key={SECRET}",
+    f"auth:\n  token: vault://app?version=3#f, version={SECRET}",
 ]
 
 
@@ -195,6 +196,7 @@ def test_what_looks_like_a_credential_is_blank_in_files_that_could_not_be_read(s
     "source",
     [
         "token: vault://secret/app#token",
+        "auth:\n  token: vault://secret/app?version=9#api_token",
         "auth: {token: 'env://TOKEN'}",
         "auth:\n  type: bearer",
         "path: /keyboards",

@@ -30,6 +30,7 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 _HARMLESS = re.compile(r"""["']?\s*(?:vault|env)://""")
+_PINNED = re.compile(r"""vault://[^\s"']*?\?version=(?=[0-9]{1,9}#)""")
 _OPENS = re.compile(r"""\s*(?:[|>][+-]?[0-9]*\s*(?:#.*)?|\{.*|\[\s*\{.*|[&!]\S+\s*|)$""")
 # Fields under `auth` that are no secrets; everything else there is taken for a misspelt one that is.
 _PLAIN_FIELDS = frozenset(
@@ -82,7 +83,8 @@ def _credentials(lines: Sequence[str], number: int, known: Ranges, *, unread: bo
     """Find values whose keys say that they are credentials; those that rules conceal are known already."""
     line = lines[number - 1]
     parent = _parent(lines, number)
-    matches = list(_KEY.finditer(line))
+    pinned = {match.end() for match in _PINNED.finditer(line)}
+    matches = [match for match in _KEY.finditer(line) if match.end() not in pinned]
     if not matches:
         # A further line of a value: of a block scalar, or of a quoted text that goes on.
         if parent is not None and _suspicious(parent, None) and line.strip() and _bad(line, unread=unread):
