@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from runner.diagnostics import Diagnostic, error
@@ -40,6 +40,23 @@ def listed(root: Path, folder: str) -> tuple[list[str], list[Diagnostic]]:
                 tell(f"{here}{os.sep}{name}", why, "put the folder itself there; links to files are read")
         found += [f"{shown(here)}/{name}" for name in names]
     return sorted(found, key=lambda path: path.split("/")), told
+
+
+def printable(root: Path, texts: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the texts whose lines are not shown: of files that a symbolic link brings in from outside of the project.
+
+    Who may propose a file to be checked must not read with it what else the machine holds.
+    """
+    return {path: text for path, text in texts.items() if not _foreign(root, path)}
+
+
+def _foreign(root: Path, path: str) -> bool:
+    file = root / path
+    if not file.is_symlink():
+        return False
+    real = Path(os.path.realpath(file))
+    homes = (root, root / path.partition("/")[0])  # a folder may be a link of its own
+    return not any(real.is_relative_to(os.path.realpath(home)) for home in homes)
 
 
 def needed(

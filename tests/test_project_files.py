@@ -14,6 +14,7 @@ from yaml import YAMLError
 from benchmarks import generate
 from runner import document, yaml_values
 from runner.check import check
+from runner.cli import main
 from runner.diagnostics import Diagnostic, Severity
 from runner.garbage import uncollected
 from runner.project import load
@@ -180,3 +181,20 @@ def test_the_collector_is_held_off_and_comes_back() -> None:
         raise KeyError
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
+
+
+def test_lines_of_files_from_outside_are_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link that somebody proposes for review must not print what else the machine holds."""
+    root = tmp_path / "project"
+    (tmp_path / "credentials").write_text("a: b: hunter2hunter2\n")
+    written(root, {"workflows.d/..data/own.yaml": "a: b: mine\n"})
+    (root / "workflows.d/own.yaml").symlink_to("..data/own.yaml")
+    (root / "workflows.d/theirs.yaml").symlink_to(tmp_path / "credentials")
+    for command in (("validate",), ("run", "theirs")):
+        assert main([*command, "-C", str(root)]) == 3
+        printed = "".join(capsys.readouterr())
+        assert "a: b: mine" in printed
+        assert "--> workflows.d/theirs.yaml:1:5" in printed
+        assert "hunter2" not in printed

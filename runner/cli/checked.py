@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner import project as projects
-from runner import users
+from runner import project_files, users
 from runner.cli.output import Output
 from runner.diagnostics import Diagnostic, ProjectError, Severity, names_hint
 from runner.errors import UsageError
@@ -43,7 +43,11 @@ def show(project: Project, found: Sequence[Diagnostic], output: Output, *, sendi
             output.error(f"{counted(len(found), 'warning')} in the project: `runner validate` shows them")
         return True
     told = [item for item in found if item.severity is Severity.ERROR or not output.quiet]
-    findings = Findings(diagnostics=tuple(told), concealing=tuple(found), texts=project.texts)
+    findings = Findings(
+        diagnostics=tuple(told),
+        concealing=tuple(found),
+        texts=project_files.printable(project.root, project.texts),
+    )
     if told:
         output.error(shortly(findings, color=output.error_color).rstrip("\n"))
     if errors and sending:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner import project as projects
-from runner import registry, reports
+from runner import project_files, registry, reports
 from runner.cli import github_job, vault_proof
 from runner.cli.arguments import one_of
 from runner.cli.output import Output
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     findings = reports.Findings(
         diagnostics=tuple(shown),
         concealing=tuple(found),
-        texts=project.texts,
+        texts=project_files.printable(root, project.texts),
         files=files,
         below=github_job.path_in_repository(root, settings.environ),
         flows=_flows(project, paths) if options.format == "json" else None,

@@ -179,6 +179,7 @@ UNREAD = [
     f'X-Auth-Token: "{SECRET}',
     f"password:\n  {SECRET}",
     f"- client_secret: {SECRET}",
+    f"aws_secret_access_key = {SECRET}",
     f"url: https://example.com/?api_key={SECRET}",
     f"auth:\n  token: vault://app?version=3#f, version={SECRET}",
 ]

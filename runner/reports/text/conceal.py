@@ -24,6 +24,8 @@ UNREAD = frozenset(
 """Rules after which no other rule has looked at the file."""
 
 _KEY = re.compile(r"""(?:^|[\s{,\[?])["']?([A-Za-z_][\w.-]*)["']?\s*:(?:\s+|$)|([A-Za-z_][\w-]*)=""")
+# In a file that is no YAML, a line may be one of an INI file.
+_KEY_OR_ASSIGNED = re.compile(_KEY.pattern.removesuffix("=") + r"\s*=(?!=)\s*")
 _CREDENTIAL = re.compile(
     r"token|secret|passw|passphrase|pwd|auth(?!ors?\b|ored)|credential|bearer|cookie|private|"
     r"(?:^|[_.-]|api|access|account)keys?(?:$|[_.-])",
@@ -84,7 +86,8 @@ def _credentials(lines: Sequence[str], number: int, known: Ranges, *, unread: bo
     line = lines[number - 1]
     parent = _parent(lines, number)
     pinned = {match.end() for match in _PINNED.finditer(line)}
-    matches = [match for match in _KEY.finditer(line) if match.end() not in pinned]
+    keys = _KEY_OR_ASSIGNED if unread else _KEY
+    matches = [match for match in keys.finditer(line) if match.end() not in pinned]
     if not matches:
         # A further line of a value: of a block scalar, or of a quoted text that goes on.
         if parent is not None and _suspicious(parent, None) and line.strip() and _bad(line, unread=unread):
