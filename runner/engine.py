@@ -25,7 +25,6 @@ from runner.plan import Plan
 from runner.project import Project
 from runner.result import ActionResult, Status
 from runner.scope import SLEEP, RunStoppedError, Scope, StepFailedError
-from runner.template import Template
 
 
 @dataclass(slots=True)
@@ -130,8 +129,7 @@ class Interpreter:
     async def _result(self, action: Action, scope: Scope) -> JsonObject:
         """Give the result of an action, of all its items together where it has some."""
         context = self.frame.context(action)
-        by_item = _by_item(action)
-        if not by_item and not holds(action.condition, context):
+        if not action.by_item and not holds(action.condition, context):
             return _SKIPPED
         key = self.frame.key(action)
         ref = self.frame.ref(action, key)
@@ -176,7 +174,7 @@ class Interpreter:
         return items
 
     def _block(self, action: Action, ref: JsonObject, items: Sequence[Any], first: int = 0) -> Block:
-        context = self.frame.context(action) if _by_item(action) else None
+        context = self.frame.context(action) if action.by_item else None
         once = partial(self._item, action, context)
         return Block(
             ref["key"],
@@ -245,8 +243,10 @@ class Interpreter:
             return await self._call(action, ref, scope)
         result = await scope.step(ref["key"], ref)
         if action.kind == "wait" and result["status"] == "succeeded":
-            await _sleep(scope, f"{ref['key']}{SLEEP}", result["output"]["seconds"], result.get("record", {}))
-            result = {**result, "output": None}
+            seconds, record = result["output"]["seconds"], result.get("record", {})
+            await _sleep(scope, f"{ref['key']}{SLEEP}", seconds, record)
+            took = {"duration": round(record["duration"] + seconds, 6)} if "duration" in record else {}
+            result = {**result, "output": None, "record": {**record, **took}}
         return result
 
     async def _call(self, action: Action, ref: JsonObject, scope: Scope) -> JsonObject:
@@ -375,16 +375,6 @@ async def _sleep(scope: Scope, key: str, seconds: float, record: JsonObject) -> 
         cut = Failure(kind=FailureKind.CANCELLED, message="the run was stopped before it ended")
         result = {**_failed(cut), "record": record}
         raise RunStoppedError(stop.status, result, depth=stop.depth) from None
-
-
-def _by_item(action: Action) -> bool:
-    """Tell whether the condition of an action is one of each item."""
-    condition = action.condition
-    return (
-        action.for_each is not None
-        and isinstance(condition, Template)
-        and any(reference.root in ("item", "index") for reference in condition.references)
-    )
 
 
 def _failed(failure: Failure) -> JsonObject:

@@ -292,6 +292,15 @@ class Action:
         """The stable key of the action in a run."""
         return self.id if self.section == "actions" else f"{self.section}/{self.id}"
 
+    @property
+    def by_item(self) -> bool:
+        """Whether the condition is one of each item, not of the action as a whole."""
+        return (
+            self.for_each is not None
+            and isinstance(self.condition, Template)
+            and any(reference.root in ("item", "index") for reference in self.condition.references)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenAction:

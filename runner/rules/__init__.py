@@ -116,14 +116,6 @@ def asks(action: Action) -> bool:
     return settled(condition) is not True
 
 
-def by_item(action: Action) -> bool:
-    """Tell whether the condition of an action is one of each item of its `for_each`."""
-    condition = action.condition
-    return isinstance(condition, Template) and any(
-        reference.root in ("item", "index") for reference in condition.references
-    )
-
-
 def settled(condition: Template) -> bool | None:
     """Say what a condition comes to in every run, or None where that depends on something."""
     from runner.expression import facts

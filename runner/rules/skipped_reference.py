@@ -46,7 +46,7 @@ from runner.expression import Facts, Use, facts
 from runner.model import Action, Workflow
 from runner.project import Project
 from runner.reference import Reference
-from runner.rules import asks, by_item, place
+from runner.rules import asks, place
 from runner.template import Template
 
 SEVERITY = Severity.WARNING
@@ -110,7 +110,7 @@ class _Reader:
         if action.on_error == "continue" and action.for_each is None:
             return "may have failed (`on_error: continue`)", "on_error"
         wanted = self._facts(action).conjuncts
-        if (wanted and wanted <= conditions | use.conditions) or not asks(action) or by_item(action):
+        if (wanted and wanted <= conditions | use.conditions) or not asks(action) or action.by_item:
             return None
         return "may be skipped", "if"
 

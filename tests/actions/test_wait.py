@@ -76,6 +76,7 @@ def test_a_run_waits_and_goes_on(tmp_path: Path) -> None:
     ran = run(make(tmp_path, {"workflows.d/main.yaml": {"actions": actions}}))
     assert ran.result.duration >= 0.02
     assert ran.action("pause").output is None
+    assert ran.action("pause").record["duration"] >= 0.02
     assert ran.action("after").output == {"x": "succeeded"}
 
 
