@@ -65,7 +65,8 @@ async def work(
         client,
         task_queue=address.task_queue,
         workflows=[RunWorkflow, CallWorkflow, SliceWorkflow, TriggerWorkflow, LockWorkflow, LimitWorkflow],
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=lost_after),
+        # What one worker alone would go on with, others take over: it costs them no more than to read the history.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=lost_after / 4),
         **more,
     )
     own = Worker(client, task_queue=queue, **more)
