@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runner.backends.temporal import KEPT_OPEN
 from runner.history.runs import Filter
 from runner.project import load
 from tests.engines import Cluster, until
@@ -107,11 +108,17 @@ def test_run_show_list_delete(shell: Shell, cluster: Cluster) -> None:
     shown = shell("runs", "show", run_id)
     assert "ok       a  GET" in shown.stdout
     assert json.loads(shell("runs", "show", run_id, "--format", "json").stdout)["status"] == "succeeded"
+    quiet = shell("-q", "run", "broken")
+    assert quiet.stdout == ""
+    assert [line.split()[0] for line in quiet.stderr.splitlines() if not line.startswith(" ")] == [
+        "FAILED",
+        "broken",
+    ]
     listed = json.loads(shell("runs", "--workflow", "ok", "--format", "json").stdout)["runs"]
     assert [(each["run"], each["workflow"], each["status"]) for each in listed] == [
         (run_id, "ok", "succeeded")
     ]
-    assert "no run fits" in shell("runs", "--status", "failed").stderr
+    assert "no run fits" in shell("runs", "--status", "skipped").stderr
     assert shell("runs", "delete", run_id).returncode == 0
 
 
@@ -160,9 +167,13 @@ def test_what_failed_is_resumed(shell: Shell, cluster: Cluster, server: Server) 
     failed = shell("run", "broken")
     assert failed.returncode == 1
     assert "answered 500" in failed.stderr
+    assert [line.split()[0] for line in failed.stderr.splitlines()[:3]] == ["run", "ok", "FAILED"]
     run_id = re.search(r"runs resume (\S+)", failed.stderr)
     assert run_id is not None
-    assert shell("runs", "resume", run_id[1]).stdout == '{\n  "path": "/broken"\n}\n'
+    assert KEPT_OPEN == 7 * 24 * 3600
+    done = shell("runs", "resume", run_id[1])
+    assert done.stdout == '{\n  "path": "/broken"\n}\n'
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["run", "kept", "ok", "broken"]
     assert (server.count("POST", "/a"), server.count("POST", "/broken")) == (1, 2)
     again = shell("runs", "resume", run_id[1])
     assert (again.returncode, "nothing is left to do" in again.stderr) == (0, True)

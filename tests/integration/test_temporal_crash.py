@@ -3,6 +3,7 @@
 Each case has timings of its own, before and after: the server answers as quickly as a seed says.
 """
 
+import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 
 from runner.project import Project
 from runner.result import RunResult
-from tests.engines import Cluster
+from tests.engines import RUNNER, Cluster
 from tests.history.test_crash import EXPECTED, INNER, NAMES, WORKFLOW, Witness
 from tests.projects import make
 from tests.servers.temporal import Temporal
@@ -51,6 +52,15 @@ def killed(server: Temporal, root: Path, seed: int, point: str, key: str) -> Kil
         cluster.worker()
         first = cluster.follow(run_id)
         unknown = set(cluster.ask(lambda found: found.state(run_id))["unknown"])
+        if (point, key) == ("answered", "write"):
+            asked: list[str | Path] = [RUNNER, "runs", "resume", run_id, "--engine", cluster.url]
+            done = subprocess.run(
+                asked, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL, check=False
+            )
+            assert (
+                done.returncode,
+                "1 write may or may not have reached the server when the run ended: 'write'" in done.stderr,
+            ) == (2, True)
         last = first if first.status == "succeeded" else cluster.resume(run_id)
         return Killed(first, unknown, last, witness.counts)
 

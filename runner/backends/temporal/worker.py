@@ -15,6 +15,7 @@ from runner.sensitive import Redactor
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+    from temporalio.worker import Worker
 
 DRAIN = 60.0
 """Seconds that steps in flight get to end when the worker is told to stop."""
@@ -39,37 +40,22 @@ async def work(
     engine lets it in no more.
     """
     client = await connect(address, environ, redactor)
-    from temporalio.worker import Worker
-
     from runner.backends.temporal.activities import Activities
-    from runner.backends.temporal.beside import LockWorkflow, TriggerWorkflow
-    from runner.backends.temporal.child_workflows import CallWorkflow, SliceWorkflow
-    from runner.backends.temporal.limiter import LimitWorkflow
-    from runner.backends.temporal.workflows import RunWorkflow
 
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     queue = f"{address.task_queue}/{name}"
     activities = Activities(
         client, environ, redactor, queue=queue, shared=address.task_queue, lost_after=lost_after
     )
-    methods = [activities.perform, activities.prepare, activities.release]
     more: dict[str, Any] = {
-        "activities": methods,
+        "activities": [activities.perform, activities.prepare, activities.release],
         "max_concurrent_activities": steps,
         "graceful_shutdown_timeout": timedelta(seconds=DRAIN),
         "default_heartbeat_throttle_interval": timedelta(seconds=lost_after / 5),
         "max_heartbeat_throttle_interval": timedelta(seconds=lost_after / 5),
         "identity": name,
     }
-    shared = Worker(
-        client,
-        task_queue=address.task_queue,
-        workflows=[RunWorkflow, CallWorkflow, SliceWorkflow, TriggerWorkflow, LockWorkflow, LimitWorkflow],
-        # What one worker alone would go on with, others take over: it costs them no more than to read the history.
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=lost_after / 4),
-        **more,
-    )
-    own = Worker(client, task_queue=queue, **more)
+    shared, own = _workers(client, address.task_queue, queue, lost_after, more)
     tidying = asyncio.create_task(activities.tidy())
     stopping = asyncio.create_task(stop.wait())
     shut_out = asyncio.create_task(_shut_out(client, address, environ, redactor, lost_after))
@@ -84,6 +70,28 @@ async def work(
         await activities.close()
     if not shut_out.cancelled():
         raise shut_out.result()
+
+
+def _workers(
+    client: "Client", shared: str, own: str, lost_after: float, more: Mapping[str, Any]
+) -> tuple["Worker", "Worker"]:
+    """Make what takes from the queue of all workers, and from that of this one."""
+    from temporalio.worker import Worker
+
+    from runner.backends.temporal.beside import LockWorkflow, TriggerWorkflow
+    from runner.backends.temporal.child_workflows import CallWorkflow, SliceWorkflow
+    from runner.backends.temporal.limiter import LimitWorkflow
+    from runner.backends.temporal.workflows import RunWorkflow
+
+    of_all = Worker(
+        client,
+        task_queue=shared,
+        workflows=[RunWorkflow, CallWorkflow, SliceWorkflow, TriggerWorkflow, LockWorkflow, LimitWorkflow],
+        # What one worker alone would go on with, others take over: it costs them no more than to read the history.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=lost_after / 4),
+        **more,
+    )
+    return of_all, Worker(client, task_queue=own, **more)
 
 
 async def _shut_out(
