@@ -711,6 +711,17 @@ def test_a_hosted_cluster_asks_for_a_key(
     assert Search((old, new)).leaks(everything_said) == []
 
 
+def test_names_are_no_longer_than_the_server_takes(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
+    long = "a" * 700
+    files: JsonObject = {
+        "connections.d/api.yaml": {"type": "none", "base_url": desk.server.url, "shared": True},
+        "workflows.d/main.yaml": {"actions": [{"id": f"{long}{at}", "workflow": "inner"} for at in (1, 2)]},
+        "workflows.d/inner.yaml": {"actions": [request(long, path="/one")]},
+    }
+    assert cluster.run(make(tmp_path, files)).status == "succeeded"
+    assert desk.counts() == {"GET /one": 2}
+
+
 def test_nobody_is_there() -> None:
     with pytest.raises(SecretsError, match="cannot be reached"):
         asyncio.run(connect(parse("temporal://127.0.0.1:9/default"), {}, Redactor()))

@@ -5,6 +5,8 @@ The interpreter is a Temporal workflow, a step is an activity, called workflows 
 that performs a step, and never leave it. temporalio is imported here and nowhere else.
 """
 
+import hashlib
+
 RUN = "runner.d run"
 SLICE = "runner.d slice"
 CALL = "runner.d call"
@@ -23,3 +25,12 @@ LOST_AFTER = 10.0
 
 KEPT_OPEN = 7 * 24 * 3600.0
 """Seconds for which a run that did not succeed can be resumed; then its execution ends as failed."""
+
+_LONGEST_NAME = 500
+
+
+def named(key: str) -> str:
+    """Give the name that a step or a child has in Temporal, which takes up to 1,000 characters: its key, or how that begins."""
+    if len(key) <= _LONGEST_NAME:
+        return key
+    return f"{key[:_LONGEST_NAME]}~{hashlib.sha256(key.encode()).hexdigest()[:32]}"

@@ -11,6 +11,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
 
+from runner.backends.temporal import named
 from runner.backends.temporal.codec import too_large
 from runner.backends.temporal.documents import plan_data
 from runner.backends.temporal.remembered import Belongs, Remembered
@@ -23,7 +24,7 @@ class Child:
     """A part of a run in an execution of its own; `scope` is what it goes on in, `key` what is told of it."""
 
     def __init__(self, scope: TemporalScope, key: str, name: str, belongs: Belongs) -> None:
-        self.id = f"{scope.execution.run['id']}/{name}"
+        self.id = f"{scope.execution.run['id']}/{named(name)}"
         self._scope = scope
         self._execution = scope.execution
         self._key = key

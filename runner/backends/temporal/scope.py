@@ -12,7 +12,7 @@ from typing import Protocol, Self
 from temporalio import exceptions, workflow
 from temporalio.common import RetryPolicy
 
-from runner.backends.temporal import LOST_AFTER, PERFORM, results
+from runner.backends.temporal import LOST_AFTER, PERFORM, named, results
 from runner.backends.temporal.codec import too_large
 from runner.backends.temporal.remembered import Remembered
 from runner.endings import Newest
@@ -254,7 +254,7 @@ class TemporalScope:
             PERFORM,
             given,
             task_queue=self.execution.queue,
-            activity_id=key,
+            activity_id=named(key),
             schedule_to_start_timeout=timedelta(seconds=PINNED_WAIT) if self.execution.queue else None,
             start_to_close_timeout=timedelta(seconds=max(60.0, self._left()) + GRACE),
             heartbeat_timeout=timedelta(seconds=self.execution.lost_after),
