@@ -15,7 +15,7 @@ from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
 from runner.backends.temporal import LIMIT
-from runner.errors import JsonObject
+from runner.errors import Failure, FailureError, FailureKind, JsonObject
 from runner.model import RateLimit
 from runner.throttle import Throttle
 
@@ -134,10 +134,14 @@ class SharedThrottle(Throttle):
             except Exception as problem:  # whatever the server says: those who wait must hear of it
                 for turn in turns:
                     if not turn.done():
-                        turn.set_exception(
-                            ConnectionError(f"the engine gave no turn: {type(problem).__name__}")
-                        )
+                        turn.set_exception(_no_turn(problem))
                 continue
             for turn, delay in zip(turns, delays, strict=True):
                 if not turn.done():
                     turn.set_result(delay)
+
+
+def _no_turn(problem: Exception) -> FailureError:
+    message = f"it was not sent: the engine gave no turn under the `rate_limit` ({type(problem).__name__})"
+    remedy = "see whether the engine is well; `runner runs resume` then goes on with this action"
+    return FailureError(Failure(kind=FailureKind.CONNECTION, message=message, help=remedy))

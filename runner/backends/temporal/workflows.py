@@ -135,7 +135,8 @@ class RunWorkflow:
 
     async def _enter(self, lock: JsonObject, deadline: float) -> Outcome | None:
         """Take the lock: an execution whose name only one can have. Gives the outcome of a run that may not start."""
-        name = f"runner.d/lock/{hashlib.sha256(lock['key'].encode()).hexdigest()[:32]}"
+        key = lock["key"].encode("utf-8", "backslashreplace")
+        name = f"runner.d/lock/{hashlib.sha256(key).hexdigest()[:32]}"
         while True:
             try:
                 self.lock = await workflow.start_child_workflow(
@@ -143,7 +144,7 @@ class RunWorkflow:
                     workflow.info().workflow_id,
                     id=name,
                     parent_close_policy=workflow.ParentClosePolicy.TERMINATE,
-                    static_summary=lock["key"],
+                    static_summary=key.decode(),
                 )
             except WorkflowAlreadyStartedError:
                 reason = f"another run holds the lock '{lock['key']}': not started, nothing was sent"
