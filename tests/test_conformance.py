@@ -231,7 +231,7 @@ def remembering(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Backend
 @pytest.mark.parametrize(
     ("remembering", "seed"),
     # On Temporal the tests that kill workers have timings of their own, too.
-    [*(("history", seed) for seed in range(5)), ("temporal", 1), ("temporal", 3)],
+    [*(("history", seed) for seed in range(5)), ("temporal", 3)],
     indirect=["remembering"],
 )
 def test_a_resume_repeats_what_failed_and_nothing_else(

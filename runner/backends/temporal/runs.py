@@ -26,8 +26,9 @@ from runner.watching import Observer, Stop
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle
 
+_ASKED_AFTER = 0.05
 _ASKED_EVERY = 0.25
-"""Seconds between two looks at a run; longer ones where nothing happens."""
+"""Seconds until the second look at a run, and between two later ones; longer ones where nothing happens."""
 
 _SLOWEST = 2.0
 _ANSWERED_WITHIN = timedelta(seconds=10)
@@ -78,7 +79,7 @@ class Engine:
         handle = self.client.get_workflow_handle(run_id)
         told = asyncio.create_task(self._pass_on(handle, stop))
         following = Following(self._of_child, observer)
-        wait = _ASKED_EVERY
+        wait = _ASKED_AFTER
         try:
             while True:
                 progress = await self._progress(handle, following.seen(run_id), observer)
