@@ -60,6 +60,8 @@ class Plain:
 
 def has(text: str) -> bool:
     """Tell whether there is something to be read otherwise; for most texts there is not."""
+    if not ("\\" in text or "%" in text or "&" in text or "\n" in text):
+        return False
     return _ODD.search(text) is not None
 
 

@@ -241,7 +241,8 @@ class Redactor:
         """
         texts: list[str] = []
         _collect(value, texts)
-        return self._found_in_text("\n".join(texts))
+        joined = "\0".join(texts)
+        return len(joined) >= SHORTEST_SEARCHED and self._found_in_text(joined)
 
     def _found_in_text(self, text: str) -> bool:
         texts = (text, escaped_letters.Plain(text).text) if escaped_letters.has(text) else (text,)
