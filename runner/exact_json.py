@@ -167,7 +167,7 @@ def _holds_number(value: Any) -> bool:
         inside = value
     else:
         return isinstance(value, Number)
-    return any(type(item) not in _PLAIN and _holds_number(item) for item in inside)
+    return any(map(_holds_number, [item for item in inside if type(item) not in _PLAIN]))
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})

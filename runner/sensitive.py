@@ -245,13 +245,16 @@ class Redactor:
         return len(joined) >= SHORTEST_SEARCHED and self._found_in_text(joined)
 
     def _found_in_text(self, text: str) -> bool:
-        texts = (text, escaped_letters.Plain(text).text) if escaped_letters.has(text) else (text,)
-        return any(
-            bool(self._forms.within(each))
-            or any(pattern.search(each) for pattern in self._patterns_for(each))
-            or any(passing in each for passing in self._passing)
-            for each in texts
+        return self._found_as_written(text) or (
+            escaped_letters.has(text) and self._found_as_written(escaped_letters.Plain(text).text)
         )
+
+    def _found_as_written(self, text: str) -> bool:
+        if self._forms.within(text):
+            return True
+        if self._parts and any(pattern.search(text) for pattern in self._patterns_for(text)):
+            return True
+        return bool(self._passing) and any(passing in text for passing in self._passing)
 
     def found_in(self, value: Any) -> bool:
         """Tell whether JSON data holds a known secret in any of its forms."""
