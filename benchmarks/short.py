@@ -37,9 +37,9 @@ BOUNDS = (
     Bound("runner version", "python -c pass", 4.8),
     Bound("runner validate, 1 connection, 1 workflow", IMPORTS, 1.7),
     Bound(f"runner validate, {FILES} workflows", IMPORTS, 3.4),
-    Bound("runner run, 1 request", "httpx script, 1 request", 2.1),
-    Bound(f"runner run, chain of {CHAIN}", f"httpx script, chain of {CHAIN}", 2.5),
-    Bound(f"runner run, {ITEMS} at 64", f"httpx script, {ITEMS} at 64", 0.45),
+    Bound("runner run, 1 request", "httpx script, 1 request", 2.0),
+    Bound(f"runner run, chain of {CHAIN}", f"httpx script, chain of {CHAIN}", 2.4),
+    Bound(f"runner run, {ITEMS} at 64", f"httpx script, {ITEMS} at 64", 0.3),
 )
 
 
