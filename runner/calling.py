@@ -13,11 +13,12 @@ from runner.schema import problems_of, written
 
 
 def inputs(
-    callee: Workflow, action: Action, context: Mapping[str, Any], document: Document
+    callee: Workflow, action: Action, context: Mapping[str, Any], document: Document, *, limit: int
 ) -> tuple[JsonObject, bool]:
     """Render the inputs of a call and check their types; says also whether secret ones go along.
 
-    Secret inputs are left out: they are rendered where they are sent. Raises FailureError; its message holds no value.
+    Secret inputs are left out: they are rendered where they are sent. None gives more text than `limit`. Raises FailureError; its
+    message holds no value.
     """
     given: JsonObject = {}
     secret = False
@@ -27,7 +28,7 @@ def inputs(
         elif name not in action.inputs:
             given[name] = declared.default
         else:
-            given[name] = template.render(action.inputs[name], context)
+            given[name] = template.render(action.inputs[name], context, limit=limit)
             check_input(declared, given[name], callee, action, document)
     return given, secret
 

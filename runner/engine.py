@@ -146,7 +146,7 @@ class Interpreter:
 
     def _items(self, action: Action, context: Mapping[str, Any]) -> list[Any]:
         """List the items of an action; raises FailureError where there is no list, or one that is too long."""
-        given = template.render(action.for_each, context)
+        given = template.render(action.for_each, context, limit=self.limits.template_output)
         if isinstance(given, Mapping):
             items = [{"key": key, "value": value} for key, value in given.items()]
         elif isinstance(given, list | tuple):
@@ -256,7 +256,9 @@ class Interpreter:
             raise FailureError(self._too_deep(action))
         own: JsonObject = {name: ref[name] for name in ("item", "index") if name in ref}
         context = {**self.frame.context(action), **own}
-        inputs, secret = calling.inputs(callee, action, context, self.workflow.document)
+        inputs, secret = calling.inputs(
+            callee, action, context, self.workflow.document, limit=self.limits.template_output
+        )
         call = Call(
             inputs=inputs,
             key=ref["key"],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import template
+from runner.bind import limits
 from runner.duration import written
 from runner.errors import Failure, FailureKind, JsonObject
 from runner.history.locks import Queue, Ticket
@@ -41,8 +42,10 @@ def key_of(project: Project, workflow: Workflow, plan: Plan, run: JsonObject) ->
         "environment": plan.environment,
         "run": run,
     }
-    context["vars"] |= {name: template.render(tree, context) for name, tree in workflow.vars.items()}
-    return str(workflow.concurrency.key.render(context))
+    most = limits(project.limits, workflow.limits).template_output
+    given = workflow.vars.items()
+    context["vars"] |= {name: template.render(tree, context, limit=most) for name, tree in given}
+    return str(workflow.concurrency.key.render(context, limit=most))
 
 
 async def enter(

@@ -5,6 +5,7 @@ from dataclasses import field
 from typing import Any
 
 from runner import template
+from runner.bind import limits
 from runner.errors import JsonObject
 from runner.frozen import dataclass
 from runner.model import Action, Workflow
@@ -52,6 +53,7 @@ class Frame:
         self._places = {action.id: place for place, action in enumerate(workflow.every_action)}
         self.error: JsonObject | None = None
         self.vars: dict[str, Any] = dict(project.vars)
+        self._most = limits(project.limits, workflow.limits).template_output
 
     def key(self, action: Action) -> str:
         """Give the path of an action in the run."""
@@ -97,7 +99,8 @@ class Frame:
     def set_vars(self) -> None:
         """Render the variables of the workflow; raises FailureError."""
         context = self.context()
-        self.vars |= {name: template.render(tree, context) for name, tree in self.workflow.vars.items()}
+        given = self.workflow.vars.items()
+        self.vars |= {name: template.render(tree, context, limit=self._most) for name, tree in given}
 
     def output(self, tree: Tree) -> Any:
         """Render an output of the workflow; what a secret flows into is masked."""
@@ -105,7 +108,7 @@ class Frame:
         def hide(reference: Reference) -> str | None:
             return MASK if secret_label(self.workflow, reference) else None
 
-        return template.render_shown(tree, self.context(), hide)
+        return template.render_shown(tree, self.context(), hide, limit=self._most)
 
     def settle(self, result: ActionResult, more: Mapping[str, Any]) -> None:
         """Keep how an action ended; `more` is what its result holds besides: `response`, `error`."""

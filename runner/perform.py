@@ -123,7 +123,8 @@ class Performance:
         ref = {**self.ref, **self.ref["called"], "workflow": callee.name}
         ref["call"] = {"ref": {name: part for name, part in self.ref.items() if name != "called"}}
         context = _context(self.session, ref)
-        return {name: template.render(tree, context) for name, tree in callee.outputs.items()}
+        most = self.session.limits_of(callee).template_output
+        return {name: template.render(tree, context, limit=most) for name, tree in callee.outputs.items()}
 
     def output_of(self, action: Action, answer: "Response") -> Any:
         """Give the output of a request: the template `output` over the response, or the parsed body."""
@@ -263,7 +264,8 @@ def _secret_inputs(session: "Session", ref: JsonObject) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, declared in workflow.inputs.items():
         if declared.secret and name in action.inputs:
-            value = template.render(action.inputs[name], context)
+            limit = session.limits_of(caller).template_output
+            value = template.render(action.inputs[name], context, limit=limit)
             given[name] = value if isinstance(value, str) else exact_json.dumps(value)
             session.redactor.add(given[name], f"inputs.{name}")
             check_input(declared, value, workflow, action, caller.document)

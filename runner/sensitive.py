@@ -245,16 +245,13 @@ class Redactor:
         return len(joined) >= SHORTEST_SEARCHED and self._found_in_text(joined)
 
     def _found_in_text(self, text: str) -> bool:
-        return self._found_as_written(text) or (
-            escaped_letters.has(text) and self._found_as_written(escaped_letters.Plain(text).text)
-        )
+        escaped = escaped_letters.has(text)
+        return self._as_written(text) or (escaped and self._as_written(escaped_letters.Plain(text).text))
 
-    def _found_as_written(self, text: str) -> bool:
-        if self._forms.within(text):
+    def _as_written(self, text: str) -> bool:
+        if self._forms.within(text) or any(passing in text for passing in self._passing):
             return True
-        if self._parts and any(pattern.search(text) for pattern in self._patterns_for(text)):
-            return True
-        return bool(self._passing) and any(passing in text for passing in self._passing)
+        return bool(self._parts) and any(pattern.search(text) for pattern in self._patterns_for(text))
 
     def found_in(self, value: Any) -> bool:
         """Tell whether JSON data holds a known secret in any of its forms."""
