@@ -44,15 +44,19 @@ def number(text: str) -> float:
     return plain if repr(plain) == text else Number(text)
 
 
-def loads(text: str | bytes) -> Any:
-    """Read JSON; raises ValueError, also for NaN and Infinity, which JSON does not have. Of equal keys the last counts."""
-    return json.loads(text, parse_float=number, parse_constant=_refuse)
+def loads(text: str | bytes, *, unique: bool = False) -> Any:
+    """Read JSON; raises ValueError, also for NaN and Infinity, which JSON does not have.
+
+    Of equal keys the last counts; with `unique` they are an error.
+    """
+    pairs = _unique if unique else None
+    return json.loads(text, parse_float=number, parse_constant=_refuse, object_pairs_hook=pairs)
 
 
-def bounded(text: str | bytes) -> Any:
+def bounded(text: str | bytes, *, unique: bool = False) -> Any:
     """Read JSON from outside as `loads` does; raises TooDeepError, a ValueError, where it is nested too deeply."""
     try:
-        value = loads(text)
+        value = loads(text, unique=unique)
     except RecursionError:
         raise TooDeepError from None
     if _is_deep(text, value):
@@ -172,6 +176,13 @@ def _holds_number(value: Any) -> bool:
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 """What is no `Number` and holds none, as nearly everything in a record."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key stands twice")
+    return made
 
 
 def _refuse(name: str) -> Any:

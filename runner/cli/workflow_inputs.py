@@ -68,9 +68,9 @@ def read_file(given: str | None, settings: Settings) -> dict[str, Any] | None:
 
 def _parse(text: str, shown: str) -> Any:
     try:
-        return exact_json.bounded(text)
+        return exact_json.bounded(text, unique=True)
     except ValueError:
-        pass  # YAML, or wrong in both
+        pass  # YAML, or wrong in both, or a key that stands twice, of which YAML knows the place
     from runner.document import parse
 
     document, found = parse(text, shown)
