@@ -143,7 +143,7 @@ async def perform(ref: JsonObject, session: "Session", watcher: Watcher | None =
     """
     from asyncio import CancelledError
 
-    action = _find(session, ref)
+    action = action_of(session, ref)
     watcher = watcher or Watcher()
     started = session.now()
     clock = perf_counter()
@@ -212,7 +212,8 @@ def _error(session: "Session", ref: JsonObject, action: Action, failure: Failure
     return cleaned
 
 
-def _find(session: "Session", ref: JsonObject) -> Action:
+def action_of(session: "Session", ref: JsonObject) -> Action:
+    """Give the action of a reference; those of a workflow are listed by their keys once."""
     workflow = session.workflow_of(ref)
     known = session.actions.get(workflow.name)
     if known is None:
@@ -259,7 +260,7 @@ def _secret_inputs(session: "Session", ref: JsonObject) -> dict[str, str]:
     if outer is None:
         return {}
     workflow, caller = session.workflow_of(ref), session.workflow_of(outer)
-    action = _find(session, outer)
+    action = action_of(session, outer)
     context = _context(session, outer)
     given: dict[str, str] = {}
     for name, declared in workflow.inputs.items():

@@ -18,6 +18,7 @@ from runner.history.state import HistoryError
 from runner.invocation import Invocation
 from runner.items import Block
 from runner.model import Action
+from runner.perform import action_of
 from runner.project import Project
 from runner.result import ActionResult
 from runner.scope import SLEEP, RunStoppedError, Scope, StepFailedError, is_repetition, without_repetition
@@ -33,18 +34,16 @@ class Recorder:
         self.journal = journal
         self.performed: set[str] = set()
         self._project = project
-        self._read: dict[str, tuple[Needs, dict[str, Action]]] = {}
+        self._needs: dict[str, Needs] = {}
         self._known: dict[tuple[str, str], _About] = {}
 
     def about(self, ref: JsonObject) -> "_About":
         """Say what matters of the action of a reference."""
         name = (str(ref["workflow"]), str(ref["action"]))
         if name not in self._known:
-            if name[0] not in self._read:
-                workflow = self._project.workflows[name[0]]
-                self._read[name[0]] = (Needs(workflow), {each.key: each for each in workflow.every_action})
-            needs, actions = self._read[name[0]]
-            self._known[name] = _about(self._project, actions[name[1]], needs)
+            if name[0] not in self._needs:
+                self._needs[name[0]] = Needs(self._project.workflows[name[0]])
+            self._known[name] = _about(self._project, action_of(self.session, ref), self._needs[name[0]])
         return self._known[name]
 
     def event(self, result: ActionResult) -> None:
