@@ -74,12 +74,11 @@ class Journal:
             raise self.broken
         self._begun[key] = len(self._pending)
         self._add(_STARTED, (self._run, key, self.execution, harmless))
-        alone = not self._open
-        self._open.add(key)
         if harmless:
             self._later()
         else:
-            await self._committed(alone=alone)
+            await self._committed()
+        self._open.add(key)
 
     async def ended(self, key: str, state: str, result: JsonObject | None, *, harmless: bool) -> None:
         """Write how a step ended, and wait until that is in the file. A file that fails is told once, the result stands."""
@@ -87,7 +86,7 @@ class Journal:
         self._add(_ENDED, (self._run, key, self.execution, state, harmless, text), self._begun.pop(key, None))
         self._open.discard(key)
         try:
-            await self._committed(alone=not self._open)
+            await self._committed()
         except HistoryError as problem:
             if not self._told:
                 self._told = True
@@ -150,8 +149,9 @@ class Journal:
         if self._now is None and self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(SOON, self.flush)
 
-    async def _committed(self, *, alone: bool) -> None:
+    async def _committed(self) -> None:
         """Wait until everything is in the file; where no other step is under way, nothing can join, and it is written now."""
+        alone = not self._open
         if alone:
             self.flush()
         if self.broken is not None:
