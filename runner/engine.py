@@ -56,7 +56,7 @@ class Interpreter:
         self.scope = scope
         self.call = call or Call(inputs=dict(plan.inputs))
         self.limits = limits(project.limits, workflow.limits)
-        self.frame = Frame(project, workflow, plan, run, self.call)
+        self.frame = Frame(project, workflow, plan, run, self.call, self.limits)
         self.outcome = Outcome(Status.SUCCEEDED)
 
     async def interpret(self) -> Outcome:

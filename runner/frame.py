@@ -5,10 +5,9 @@ from dataclasses import field
 from typing import Any
 
 from runner import template
-from runner.bind import limits
 from runner.errors import JsonObject
 from runner.frozen import dataclass
-from runner.model import Action, Workflow
+from runner.model import Action, Limits, Workflow
 from runner.order import Order
 from runner.perform import Headers
 from runner.plan import Plan, secret_label
@@ -43,7 +42,9 @@ class Call:
 class Frame:
     """One workflow on its way: its inputs and variables, and how its actions ended."""
 
-    def __init__(self, project: Project, workflow: Workflow, plan: Plan, run: JsonObject, call: Call) -> None:
+    def __init__(
+        self, project: Project, workflow: Workflow, plan: Plan, run: JsonObject, call: Call, limits: Limits
+    ) -> None:
         self.workflow = workflow
         self.plan = plan
         self.run = run
@@ -53,7 +54,7 @@ class Frame:
         self._places = {action.id: place for place, action in enumerate(workflow.every_action)}
         self.error: JsonObject | None = None
         self.vars: dict[str, Any] = dict(project.vars)
-        self._most = limits(project.limits, workflow.limits).template_output
+        self._most = limits.template_output
 
     def key(self, action: Action) -> str:
         """Give the path of an action in the run."""
