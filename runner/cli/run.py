@@ -50,7 +50,6 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         raise UsageError(
             "only a run on an engine goes on without this command", help="add --engine, or leave --detach out"
         )
-    from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
 
     with (
         running.reports_open(options, settings) as files,

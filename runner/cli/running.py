@@ -55,6 +55,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def reports_open(options: argparse.Namespace, settings: Settings) -> Iterator[Sequence[ReportFile]]:
     """Hold the files of `--report` open; whatever ends the command, a signal too, none is left half written."""
+    from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
+
     Signals.outside()
     files = report_files.open_all(options.reports, settings.cwd)
     try:

@@ -85,7 +85,6 @@ def run(options: argparse.Namespace, settings: Settings, output: Output) -> int:
         resume.clear_the_way(project, plan)
         if settings.github_actions:
             output.redactor.watch(output.mask)
-        from runner.run import execute  # noqa: F401 - slow to import: not while there are files to put away
 
         files = held.enter_context(running.reports_open(options, settings))
         output.say(f"resuming {found.id}: {found.workflow}, which {_was(found.status)}")
