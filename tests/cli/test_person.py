@@ -15,7 +15,9 @@ from tests.cli.terminal import Terminal
 @pytest.mark.parametrize("typed", ["y\n", "Y\n", " yes \n", "y"])
 def test_a_yes_is_a_yes(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(typed))
-    agree("go on?", Output(stderr=io.StringIO()))
+    err = io.StringIO()
+    agree("go on?", Output(stderr=err))
+    assert err.getvalue().rstrip("\n") == "go on? [y/N] "
 
 
 @pytest.mark.parametrize("typed", ["\n", "n\n", "yess\n", ""])
